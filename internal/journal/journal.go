@@ -1,0 +1,87 @@
+// Package journal is what a sign-in leaves behind: its effects and its rows, committed together.
+//
+// A decision returns a grant and its effects as values; nothing has happened yet. The store applies the effects of one
+// sign-in and appends its rows in one transaction, and only then does the answer leave (decision: no row, no token).
+package journal
+
+import (
+	"errors"
+	"time"
+
+	"boundgate/internal/device"
+	"boundgate/internal/directory"
+	"boundgate/internal/prt"
+	"boundgate/internal/session"
+	"boundgate/internal/signinlog"
+)
+
+// Conflicts: another request was there first. A commit that meets one has done nothing.
+var (
+	ErrNonceSpent   = errors.New("journal: the nonce has been used")
+	ErrTokenSpent   = errors.New("journal: the refresh token has been used")
+	ErrTokenRevoked = errors.New("journal: the token or its session has been revoked")
+	ErrUpgraded     = errors.New("journal: the refresh token has become a Primary Refresh Token already")
+	// ErrChanged means that the user, the device or its registration was disabled, deleted or replaced, or the password
+	// changed, between the decision and the commit.
+	ErrChanged = errors.New("journal: the user or device has changed meanwhile")
+)
+
+// Effects are the changes that a decision calls for. The zero value changes nothing.
+type Effects struct {
+	// SpendNonces are spent by unique inserts; ErrNonceSpent when one was spent before.
+	SpendNonces []SpentNonce
+	// SpendTokens are refresh tokens that this request rotates; ErrTokenSpent when one is spent, ErrTokenRevoked when
+	// revoked.
+	SpendTokens []prt.Hash
+	// RevokeFamilies ends refresh token families, by reuse detection.
+	RevokeFamilies []string
+	// UpgradeTokens are refresh tokens that become a PRT, once; ErrUpgraded when one has.
+	UpgradeTokens []prt.Hash
+	// NewPRTs and NewRefreshTokens are issued.
+	NewPRTs          []session.PRT
+	NewRefreshTokens []session.RefreshToken
+	// Subject and Device must still be as they were when the commit happens.
+	Subject *Subject
+	Device  *DeviceUse
+}
+
+// A SpentNonce is a nonce that a proof has used.
+type SpentNonce struct {
+	ID      [32]byte
+	Expires time.Time // after which the record may be dropped
+}
+
+// Subject is the user on whom the decision rests. The commit refuses with ErrChanged where the user has been disabled or
+// deleted, or where sessions begun at AuthTime have been ended, since.
+type Subject struct {
+	Tenant   directory.TenantID
+	User     directory.ObjectID
+	AuthTime time.Time
+}
+
+// DeviceUse is the registration on which the decision rests; the commit refuses with ErrChanged where it is no longer the
+// device's or the device is disabled, and notes the activity otherwise.
+type DeviceUse struct {
+	Tenant       directory.TenantID
+	Device       string
+	Registration string
+	At           time.Time
+	// ClaimedOSVersion is what the device said of its operating system in this request; "" for nothing.
+	ClaimedOSVersion string
+}
+
+// A Record is everything that one sign-in leaves behind.
+type Record struct {
+	Effects Effects
+	// Rows are appended to the log; a guest's sign-in has one in each tenant.
+	Rows []*signinlog.Row
+}
+
+// A Registration is the outcome of a device registration, committed with its audit row and the spent token.
+type Registration struct {
+	Device device.Device
+	// Replaces is true where the device id was known (a hybrid join of a synchronised object, or a re-registration).
+	Replaces bool
+	// Quota is the largest number of devices that the owner may have afterwards; device.ErrQuota when exceeded.
+	Quota int
+}
