@@ -47,14 +47,16 @@ type Facts struct {
 	// HomeTenant differs from Tenant for guests.
 	HomeTenant directory.TenantID
 
-	// What is asked for: the resource and those reached together with it.
+	// What is asked for: the resource and those reached together with it. None, or "", is an unknown resource.
 	Audiences []directory.AppID
 
 	// By what.
-	Client         directory.AppID
-	ClientApp      ClientAppType
-	Platform       Platform
-	TransferMethod string // none, deviceCodeFlow, authenticationTransfer
+	Client    directory.AppID
+	ClientApp ClientAppType
+	Platform  Platform
+	// TransferMethod is how the session came to the client: none, deviceCodeFlow or authenticationTransfer. Anything else,
+	// "" included, is unknown and satisfies every condition on it.
+	TransferMethod string
 	// MultiFactor is true where the session carries a second factor.
 	MultiFactor bool
 
@@ -111,6 +113,6 @@ type Evidence struct {
 	Application *directory.Application
 	// AppVersion is the version that the application states; "" for none.
 	AppVersion string
-	// Audiences are the resources asked for.
+	// Audiences are the resources asked for, those included that are reached together with them.
 	Audiences []directory.AppID
 }

@@ -1,0 +1,238 @@
+// Package policy is Conditional Access: what a policy says, whether it may say so, and what a set of policies decides
+// about one sign-in.
+//
+// It is pure. Facts go in, a Verdict comes out, and the same facts give the same verdict in the live decision, a what-if,
+// a replay of the log and a forecast (P18). Report-only and enforced policies go through one function and differ in the
+// label of the result alone (P09).
+//
+// The steps of a decision, in the order of the files:
+//
+//	binding.go    Judge: is the sign-in session bound to its device, and if not, why (signInSessionStatusCode)
+//	platform.go   PlatformOf: which platform does the request come from, as far as anyone can know
+//	set.go        NewSet: policies, compiled and indexed for quick matching
+//	evaluate.go   Decide and Evaluate: which policies apply, what they demand, what is unmet
+//	report.go     what the sign-in log says of each policy
+//
+// policy.go, decode.go and validate.go hold the policies themselves: the document, reading it, and refusing it.
+//
+// What a policy does not clearly leave out is in scope (P07): an unknown platform, client type, resource or transfer
+// method satisfies whatever a policy includes and nothing that it excludes.
+package policy
+
+import "time"
+
+// A Policy is a Conditional Access policy. Its JSON form is Microsoft Graph's conditionalAccessPolicy, which is also how
+// it is stored; members that this package does not evaluate are kept, and Validate says which of them it refuses.
+type Policy struct {
+	ID          string `json:"id,omitempty"` // lower-case GUID, given by the server
+	DisplayName string `json:"displayName"`
+	Description string `json:"description,omitempty"`
+	TemplateID  string `json:"templateId,omitempty"`
+	// CreatedDateTime and ModifiedDateTime are set by the server; the latter is zero until the first change.
+	CreatedDateTime  time.Time  `json:"createdDateTime,omitzero"`
+	ModifiedDateTime time.Time  `json:"modifiedDateTime,omitzero"`
+	State            State      `json:"state"`
+	Conditions       Conditions `json:"conditions"`
+	// GrantControls and SessionControls are nil where the policy has none.
+	GrantControls   *GrantControls   `json:"grantControls"`
+	SessionControls *SessionControls `json:"sessionControls"`
+}
+
+// RequiresTokenProtection reports whether the policy's session control asks for a bound sign-in session (S46).
+func (p Policy) RequiresTokenProtection() bool {
+	return p.SessionControls != nil && p.SessionControls.SecureSignInSession.on()
+}
+
+// A State says whether a policy is in force, in Graph's spelling.
+type State string
+
+// The states (S47).
+const (
+	Enabled    State = "enabled"
+	Disabled   State = "disabled"
+	ReportOnly State = "enabledForReportingButNotEnforced"
+)
+
+// Conditions say which sign-ins a policy is about. All of them must hold.
+type Conditions struct {
+	Applications Applications `json:"applications"`
+	Users        Users        `json:"users"`
+	// ClientAppTypes is nil where it was not given, which means all.
+	ClientAppTypes      []ClientAppType      `json:"clientAppTypes"`
+	Platforms           *Platforms           `json:"platforms,omitempty"`
+	Devices             *Devices             `json:"devices,omitempty"`
+	AuthenticationFlows *AuthenticationFlows `json:"authenticationFlows,omitempty"`
+
+	// Not evaluated yet: a policy that fills one of these is refused.
+	Locations                  *Locations          `json:"locations,omitempty"`
+	ClientApplications         *ClientApplications `json:"clientApplications,omitempty"`
+	SignInRiskLevels           []string            `json:"signInRiskLevels,omitempty"`
+	UserRiskLevels             []string            `json:"userRiskLevels,omitempty"`
+	ServicePrincipalRiskLevels []string            `json:"servicePrincipalRiskLevels,omitempty"`
+	InsiderRiskLevels          string              `json:"insiderRiskLevels,omitempty"`
+	AgentIDRiskLevels          string              `json:"agentIdRiskLevels,omitempty"`
+}
+
+// Literals that stand for many objects.
+const (
+	All                   = "All"
+	None                  = "None"
+	Office365             = "Office365"             // the Office 365 group of applications
+	GuestsOrExternalUsers = "GuestsOrExternalUsers" // every guest
+	AdminPortals          = "MicrosoftAdminPortals" // not evaluated
+	AllPlatforms          = Platform("all")
+	AllClientApps         = ClientAppType("all")
+	EASSupported          = ClientAppType("easSupported")
+	FilterIncludes        = "include"
+	FilterExcludes        = "exclude"
+	deviceCodeFlow        = "deviceCodeFlow"
+	transferOfAuth        = "authenticationTransfer"
+	noTransferOfAny       = "none"
+)
+
+// Applications are the resources that a policy is about: application ids, or All, None or Office365.
+type Applications struct {
+	IncludeApplications []string `json:"includeApplications,omitempty"`
+	ExcludeApplications []string `json:"excludeApplications,omitempty"`
+
+	// Not evaluated yet.
+	IncludeUserActions                          []string `json:"includeUserActions,omitempty"`
+	IncludeAuthenticationContextClassReferences []string `json:"includeAuthenticationContextClassReferences,omitempty"`
+	ApplicationFilter                           *Filter  `json:"applicationFilter,omitempty"`
+}
+
+// Users are the people that a policy is about. Whoever is excluded is out, whatever includes them.
+type Users struct {
+	IncludeUsers  []string `json:"includeUsers,omitempty"` // ids, or All, None or GuestsOrExternalUsers
+	ExcludeUsers  []string `json:"excludeUsers,omitempty"` // ids, or GuestsOrExternalUsers
+	IncludeGroups []string `json:"includeGroups,omitempty"`
+	ExcludeGroups []string `json:"excludeGroups,omitempty"`
+	IncludeRoles  []string `json:"includeRoles,omitempty"` // role template ids
+	ExcludeRoles  []string `json:"excludeRoles,omitempty"`
+
+	// Not evaluated yet.
+	IncludeGuestsOrExternalUsers *ExternalUsers `json:"includeGuestsOrExternalUsers,omitempty"`
+	ExcludeGuestsOrExternalUsers *ExternalUsers `json:"excludeGuestsOrExternalUsers,omitempty"`
+}
+
+// ExternalUsers are guests by kind and home tenant.
+type ExternalUsers struct {
+	GuestOrExternalUserTypes string           `json:"guestOrExternalUserTypes"`
+	ExternalTenants          *ExternalTenants `json:"externalTenants,omitempty"`
+}
+
+// ExternalTenants are all tenants, or those enumerated.
+type ExternalTenants struct {
+	MembershipKind string   `json:"membershipKind"`
+	Members        []string `json:"members,omitempty"`
+}
+
+// Platforms are the device platforms that a policy is about.
+type Platforms struct {
+	IncludePlatforms []Platform `json:"includePlatforms"`
+	ExcludePlatforms []Platform `json:"excludePlatforms,omitempty"`
+}
+
+// Devices narrow a policy to devices, or keep devices out of it.
+type Devices struct {
+	DeviceFilter *Filter `json:"deviceFilter,omitempty"`
+
+	// Withdrawn by Microsoft, and not evaluated.
+	IncludeDevices []string `json:"includeDevices,omitempty"`
+	ExcludeDevices []string `json:"excludeDevices,omitempty"`
+}
+
+// A Filter is a rule and what a match means: include or exclude.
+type Filter struct {
+	Mode string `json:"mode"`
+	Rule string `json:"rule"`
+}
+
+// AuthenticationFlows are the ways by which a session came to its client, comma-separated: deviceCodeFlow,
+// authenticationTransfer.
+type AuthenticationFlows struct {
+	TransferMethods string `json:"transferMethods"`
+}
+
+// Locations are named locations. They are not evaluated yet.
+type Locations struct {
+	IncludeLocations []string `json:"includeLocations,omitempty"`
+	ExcludeLocations []string `json:"excludeLocations,omitempty"`
+}
+
+// ClientApplications are workload identities. They are not evaluated yet.
+type ClientApplications struct {
+	IncludeServicePrincipals        []string `json:"includeServicePrincipals,omitempty"`
+	ExcludeServicePrincipals        []string `json:"excludeServicePrincipals,omitempty"`
+	ServicePrincipalFilter          *Filter  `json:"servicePrincipalFilter,omitempty"`
+	IncludeAgentIDServicePrincipals []string `json:"includeAgentIdServicePrincipals,omitempty"`
+	ExcludeAgentIDServicePrincipals []string `json:"excludeAgentIdServicePrincipals,omitempty"`
+	AgentIDServicePrincipalFilter   *Filter  `json:"agentIdServicePrincipalFilter,omitempty"`
+}
+
+// GrantControls are what must hold before access is granted.
+type GrantControls struct {
+	Operator                    string                  `json:"operator"` // AND or OR
+	BuiltInControls             []string                `json:"builtInControls"`
+	CustomAuthenticationFactors []string                `json:"customAuthenticationFactors,omitempty"`
+	TermsOfUse                  []string                `json:"termsOfUse,omitempty"`
+	AuthenticationStrength      *AuthenticationStrength `json:"authenticationStrength,omitempty"`
+}
+
+// AuthenticationStrength refers to a strength by its id.
+type AuthenticationStrength struct {
+	ID          string `json:"id"`
+	DisplayName string `json:"displayName,omitempty"`
+}
+
+// SessionControls limit the session. This server enforces SecureSignInSession; it keeps the others and reports them as
+// not enforced.
+type SessionControls struct {
+	SecureSignInSession                *Switch              `json:"secureSignInSession,omitempty"`
+	ApplicationEnforcedRestrictions    *Switch              `json:"applicationEnforcedRestrictions,omitempty"`
+	CloudAppSecurity                   *CloudAppSecurity    `json:"cloudAppSecurity,omitempty"`
+	DisableResilienceDefaults          *bool                `json:"disableResilienceDefaults,omitempty"`
+	PersistentBrowser                  *PersistentBrowser   `json:"persistentBrowser,omitempty"`
+	SignInFrequency                    *SignInFrequency     `json:"signInFrequency,omitempty"`
+	ContinuousAccessEvaluation         *ContinuousAccess    `json:"continuousAccessEvaluation,omitempty"`
+	GlobalSecureAccessFilteringProfile *GlobalSecureProfile `json:"globalSecureAccessFilteringProfile,omitempty"`
+}
+
+// A Switch is a control without parameters.
+type Switch struct {
+	IsEnabled bool `json:"isEnabled"`
+}
+
+func (s *Switch) on() bool { return s != nil && s.IsEnabled }
+
+// CloudAppSecurity routes sessions through Defender for Cloud Apps.
+type CloudAppSecurity struct {
+	IsEnabled            bool   `json:"isEnabled"`
+	CloudAppSecurityType string `json:"cloudAppSecurityType,omitempty"`
+}
+
+// PersistentBrowser says whether browser sessions outlive the browser.
+type PersistentBrowser struct {
+	IsEnabled bool   `json:"isEnabled"`
+	Mode      string `json:"mode,omitempty"`
+}
+
+// SignInFrequency says how often people sign in again.
+type SignInFrequency struct {
+	IsEnabled          bool   `json:"isEnabled"`
+	Value              *int   `json:"value,omitempty"`
+	Type               string `json:"type,omitempty"`
+	FrequencyInterval  string `json:"frequencyInterval,omitempty"`
+	AuthenticationType string `json:"authenticationType,omitempty"`
+}
+
+// ContinuousAccess customises continuous access evaluation.
+type ContinuousAccess struct {
+	Mode string `json:"mode"`
+}
+
+// GlobalSecureProfile names a filtering profile of Global Secure Access.
+type GlobalSecureProfile struct {
+	IsEnabled bool   `json:"isEnabled"`
+	ProfileID string `json:"profileId,omitempty"`
+}

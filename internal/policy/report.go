@@ -1,0 +1,357 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"boundgate/internal/directory"
+)
+
+// An Applied is one policy's part in a sign-in: what the sign-in log and What-If say of it.
+//
+// It is small, since a report has one for every policy of the tenant; its methods give the words.
+type Applied struct {
+	// Satisfied and NotSatisfied are the conditions that were looked at. Both are zero for a policy that is off.
+	Satisfied, NotSatisfied Condition
+
+	policy  *compiled
+	outcome outcome
+	unmet   controls // grant controls
+	unbound bool     // token protection is unmet
+}
+
+// outcome is what comes of a policy, whether it is in force or not.
+type outcome uint8
+
+const (
+	notApplied outcome = iota
+	satisfied
+	failed
+	interrupted // a prompt could still satisfy it
+)
+
+// A Condition is a set of conditions, as the flags of conditionsSatisfied and conditionsNotSatisfied. Log Analytics has
+// the number, Graph the names.
+type Condition int
+
+// The conditions that are evaluated.
+const (
+	ConditionApplication         Condition = 1
+	ConditionUsers               Condition = 2
+	ConditionDevicePlatform      Condition = 4
+	ConditionClientType          Condition = 16
+	ConditionDeviceState         Condition = 256 // the device filter
+	ConditionAuthenticationFlows Condition = 32768
+)
+
+var conditionNames = []struct {
+	flag Condition
+	name string
+}{
+	{ConditionApplication, "application"}, {ConditionUsers, "users"}, {ConditionDevicePlatform, "devicePlatform"},
+	{ConditionClientType, "clientType"}, {ConditionDeviceState, "deviceState"}, {ConditionAuthenticationFlows, "authenticationFlows"},
+}
+
+// String returns the names, comma-separated, or none.
+func (c Condition) String() string {
+	var names []string
+	for _, n := range conditionNames {
+		if c&n.flag != 0 {
+			names = append(names, n.name)
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ",")
+}
+
+// A Result is what came of a policy, in Graph's spelling.
+type Result string
+
+// The results.
+const (
+	ResultSuccess               Result = "success"
+	ResultFailure               Result = "failure"
+	ResultNotApplied            Result = "notApplied"
+	ResultNotEnabled            Result = "notEnabled"
+	ResultReportOnlySuccess     Result = "reportOnlySuccess"
+	ResultReportOnlyFailure     Result = "reportOnlyFailure"
+	ResultReportOnlyNotApplied  Result = "reportOnlyNotApplied"
+	ResultReportOnlyInterrupted Result = "reportOnlyInterrupted"
+)
+
+// results labels an outcome by the policy's state. It is all that tells report-only from enforced (P09).
+var results = map[State][4]Result{
+	Enabled:    {ResultNotApplied, ResultSuccess, ResultFailure, ResultFailure},
+	ReportOnly: {ResultReportOnlyNotApplied, ResultReportOnlySuccess, ResultReportOnlyFailure, ResultReportOnlyInterrupted},
+}
+
+// report appends the part of each policy of the block.
+func (b *block) report(to []Applied, a *assessment) []Applied {
+	for i := range b.policies {
+		applied := Applied{policy: &b.policies[i]}
+		if applied.policy.State != Disabled {
+			applied.Satisfied, applied.NotSatisfied = b.conditions(i, a)
+			applied.outcome = a.outcomeOf(i)
+			if applied.outcome > satisfied {
+				applied.unbound = a.unmet[rankTokenProtection].has(i)
+				applied.unmet, _ = applied.policy.grant.unmet(a.have)
+			}
+		}
+		to = append(to, applied)
+	}
+	return to
+}
+
+func (a *assessment) outcomeOf(i int) outcome {
+	switch {
+	case !a.applied.has(i):
+		return notApplied
+	case a.unmet[rankBlock].has(i), a.unmet[rankTokenProtection].has(i), a.unmet[rankGrant].has(i):
+		return failed
+	case a.unmet[rankPrompt].has(i):
+		return interrupted
+	}
+	return satisfied
+}
+
+// conditions returns the flags of policy i. The application is looked at first, then the users; where one of them fails
+// nothing else is. After them every condition that the policy has is looked at, and the others leave no flag.
+func (b *block) conditions(i int, a *assessment) (satisfied, not Condition) {
+	if !a.app.has(i) {
+		return 0, ConditionApplication
+	}
+	if !a.user.has(i) {
+		return ConditionApplication, ConditionUsers
+	}
+	satisfied = ConditionApplication | ConditionUsers
+	for _, c := range [...]struct {
+		flag       Condition
+		set, holds *mask
+	}{
+		{ConditionDevicePlatform, &b.platformsSet, &a.platform},
+		{ConditionClientType, &b.clientAppsSet, &a.clientApp},
+		{ConditionDeviceState, &b.filtersSet, &a.filter},
+		{ConditionAuthenticationFlows, &b.flowsSet, &a.flow},
+	} {
+		switch {
+		case !c.set.has(i):
+		case c.holds.has(i):
+			satisfied |= c.flag
+		default:
+			not |= c.flag
+		}
+	}
+	return satisfied, not
+}
+
+// PolicyID returns the policy's id.
+func (a Applied) PolicyID() string { return a.policy.ID }
+
+// DisplayName returns the policy's name.
+func (a Applied) DisplayName() string { return a.policy.DisplayName }
+
+// State returns the policy's state.
+func (a Applied) State() State { return a.policy.State }
+
+// Result returns what came of the policy.
+func (a Applied) Result() Result {
+	if a.policy.State == Disabled {
+		return ResultNotEnabled
+	}
+	return results[a.policy.State][a.outcome]
+}
+
+// EnforcedGrantControls returns the policy's grant controls under their names in the log; none for a policy that is off.
+// The slice is shared and must not be changed.
+func (a Applied) EnforcedGrantControls() []string {
+	if a.policy.State == Disabled {
+		return []string{}
+	}
+	return a.policy.grantNames
+}
+
+// EnforcedSessionControls returns the session controls that this server enforces for the policy; none for a policy that
+// is off. The slice is shared and must not be changed.
+func (a Applied) EnforcedSessionControls() []string {
+	if a.policy.State == Disabled {
+		return []string{}
+	}
+	return a.policy.sessionNames
+}
+
+// NotEnforced returns the session controls that the policy switches on and this server does not enforce.
+func (a Applied) NotEnforced() []string { return a.policy.notEnforced }
+
+// SessionControlsNotSatisfied returns the session controls that are unmet. A policy that blocks reports none: nothing is
+// asked of a session that is refused anyway.
+func (a Applied) SessionControlsNotSatisfied() []string {
+	if !a.unbound || a.unmet&controlBlock != 0 {
+		return []string{}
+	}
+	return a.policy.sessionNames
+}
+
+// GrantControlsNotSatisfied returns the grant controls that are unmet, under their names in the log.
+func (a Applied) GrantControlsNotSatisfied() []string { return a.unmet.names() }
+
+// Reason says in a sentence why the result is what it is.
+func (a Applied) Reason() string {
+	if a.policy.State == Disabled {
+		return "The policy is off."
+	}
+	switch a.outcome {
+	case notApplied:
+		return a.reasonNotApplied()
+	case satisfied:
+		return "The policy applies, and everything that it requires is met."
+	}
+	switch {
+	case a.unmet&controlBlock != 0:
+		return "The policy blocks access."
+	case a.unbound:
+		return "The policy requires token protection, and the sign-in session is not bound to its device."
+	}
+	_, curable := a.policy.grant.unmet(a.policy.grant.needs &^ a.unmet)
+	requirement, _ := refusalFor(a.unmet, curable)
+	return requirementReasons[requirement]
+}
+
+var requirementReasons = map[Requirement]string{
+	RequireCompliantDevice:    "The policy requires a compliant device, and the device is not proven to be one.",
+	RequireDomainJoinedDevice: "The policy requires a hybrid joined device, and the device is not proven to be one.",
+	RequireMFA:                "The policy requires multifactor authentication, and the session carries one factor.",
+	RequireOther:              "The policy requires a control that this server cannot perform.",
+}
+
+func (a Applied) reasonNotApplied() string {
+	for _, c := range []struct {
+		flag Condition
+		text string
+	}{
+		{ConditionApplication, "The policy is not about the resource."},
+		{ConditionUsers, "The policy does not include the user, or excludes them."},
+		{ConditionDevicePlatform, "The policy is about other device platforms."},
+		{ConditionClientType, "The policy is about other types of client application."},
+		{ConditionDeviceState, "The policy's device filter leaves the device out."},
+		{ConditionAuthenticationFlows, "The policy is about other authentication flows."},
+	} {
+		if a.NotSatisfied&c.flag != 0 {
+			return c.text
+		}
+	}
+	return "The policy does not apply."
+}
+
+// A RuleSatisfied is one entry of Graph's includeRulesSatisfied or excludeRulesSatisfied.
+type RuleSatisfied struct {
+	Condition string `json:"conditionalAccessCondition"`
+	Rule      string `json:"ruleSatisfied"`
+}
+
+// Rules returns which of the policy's assignments the facts satisfy, those that include before those that exclude. The
+// facts are those that were evaluated. It is worked out when asked for, since only Graph's beta shows it.
+func (a Applied) Rules(f Facts) (include, exclude []RuleSatisfied) {
+	looked := a.Satisfied | a.NotSatisfied
+	r := &rules{facts: &f}
+	c := a.policy.Conditions
+	if looked&ConditionApplication != 0 {
+		r.applications(c.Applications)
+	}
+	if looked&ConditionUsers != 0 {
+		r.users(c.Users)
+	}
+	if looked&ConditionDevicePlatform != 0 {
+		r.platforms(c.Platforms)
+	}
+	if looked&ConditionDeviceState != 0 {
+		r.filter(c.Devices.DeviceFilter.Mode, a.Satisfied&ConditionDeviceState != 0)
+	}
+	if a.Satisfied&ConditionAuthenticationFlows != 0 && f.TransferMethod != "" {
+		r.in("authenticationFlows", f.TransferMethod)
+	}
+	return r.include, r.exclude
+}
+
+// rules collects the assignments that facts satisfy.
+type rules struct {
+	facts            *Facts
+	include, exclude []RuleSatisfied
+}
+
+func (r *rules) in(condition, rule string) {
+	r.include = append(r.include, RuleSatisfied{condition, rule})
+}
+func (r *rules) out(condition, rule string) {
+	r.exclude = append(r.exclude, RuleSatisfied{condition, rule})
+}
+
+func (r *rules) applications(a Applications) {
+	const condition = "application"
+	applicationRules(a.IncludeApplications, r.facts.Audiences, func(rule string) { r.in(condition, rule) })
+	applicationRules(a.ExcludeApplications, r.facts.Audiences, func(rule string) { r.out(condition, rule) })
+}
+
+func applicationRules(ids []string, audiences []directory.AppID, found func(rule string)) {
+	isAudience := func(id string) bool { return slices.Contains(audiences, directory.AppID(id)) }
+	if slices.Contains(ids, All) {
+		found("allApps")
+	}
+	if slices.Contains(ids, Office365) && slices.ContainsFunc(office365Applications, func(id directory.AppID) bool { return isAudience(string(id)) }) {
+		found("office365")
+	}
+	if slices.ContainsFunc(ids, isAudience) {
+		found("appId")
+	}
+}
+
+func (r *rules) users(u Users) {
+	const condition = "users"
+	if slices.Contains(u.IncludeUsers, All) {
+		r.in(condition, "allUsers")
+	}
+	r.people(u.IncludeUsers, u.IncludeGroups, u.IncludeRoles, func(rule string) { r.in(condition, rule) })
+	r.people(u.ExcludeUsers, u.ExcludeGroups, u.ExcludeRoles, func(rule string) { r.out(condition, rule) })
+}
+
+func (r *rules) people(users, groups, roles []string, found func(rule string)) {
+	if r.facts.Guest && slices.Contains(users, GuestsOrExternalUsers) {
+		found("guest")
+	}
+	if slices.Contains(users, string(r.facts.User)) {
+		found("userId")
+	}
+	if slices.ContainsFunc(groups, func(id string) bool { return r.facts.Groups[directory.ObjectID(id)] }) {
+		found("groupId")
+	}
+	if slices.ContainsFunc(roles, func(id string) bool { return r.facts.Roles[directory.Role(id)] }) {
+		found("roleId")
+	}
+}
+
+func (r *rules) platforms(p *Platforms) {
+	const condition = "devicePlatform"
+	known := slotOfPlatform(r.facts.Platform) != unknownSlot
+	switch {
+	case slices.Contains(p.IncludePlatforms, AllPlatforms):
+		r.in(condition, "allDevicePlatforms")
+	case !known, slices.Contains(p.IncludePlatforms, r.facts.Platform):
+		r.in(condition, "devicePlatform")
+	}
+	if known && slices.Contains(p.ExcludePlatforms, r.facts.Platform) {
+		r.out(condition, "devicePlatform")
+	}
+}
+
+func (r *rules) filter(mode string, holds bool) {
+	const condition = "deviceState"
+	switch {
+	case mode == FilterIncludes && holds:
+		r.in(condition, "deviceFilter")
+	case mode == FilterIncludes:
+		r.out(condition, "deviceFilterIncludeRuleNotMatched")
+	case !holds:
+		r.out(condition, "deviceFilter")
+	}
+}

@@ -1,0 +1,342 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"boundgate/internal/devicefilter"
+	"boundgate/internal/directory"
+)
+
+// A Set is a tenant's policies, compiled. It is immutable and safe for concurrent use; a change of policies makes a new
+// one.
+//
+// Policies are held in blocks of 256, and each question about a sign-in ("which policies include this group?") has one
+// bit for each policy of a block as its answer. Matching then costs as many look-ups as the sign-in has facts, however many
+// policies there are.
+type Set struct {
+	blocks []*block
+	count  int
+}
+
+// mask has a bit for each policy of a block.
+type mask [blockSize / 64]uint64
+
+const blockSize = 256
+
+func (m *mask) set(i int)      { m[i/64] |= 1 << (i % 64) }
+func (m *mask) has(i int) bool { return m[i/64]&(1<<(i%64)) != 0 }
+
+func (m mask) and(o mask) mask {
+	return mask{m[0] & o[0], m[1] & o[1], m[2] & o[2], m[3] & o[3]}
+}
+
+func (m mask) or(o mask) mask {
+	return mask{m[0] | o[0], m[1] | o[1], m[2] | o[2], m[3] | o[3]}
+}
+
+func (m mask) andNot(o mask) mask {
+	return mask{m[0] &^ o[0], m[1] &^ o[1], m[2] &^ o[2], m[3] &^ o[3]}
+}
+
+func (m mask) empty() bool { return m[0]|m[1]|m[2]|m[3] == 0 }
+
+// first returns the lowest policy in m; m is not empty.
+func (m mask) first() int {
+	for i, word := range m {
+		if word != 0 {
+			return i*64 + bits.TrailingZeros64(word)
+		}
+	}
+	return blockSize
+}
+
+// everyPolicy is a condition that nothing narrows.
+var everyPolicy = mask{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
+
+// A block is up to 256 policies and the index over them.
+type block struct {
+	policies            []compiled
+	enabled, reportOnly mask
+
+	apps  appIndex
+	users userIndex
+
+	// For each value of a fact, the policies whose condition it satisfies; and the policies that have the condition.
+	platforms  [platformCount]mask
+	clientApps [clientAppCount]mask
+	flows      [flowCount]mask
+	filters    []filterIndex
+
+	platformsSet, clientAppsSet, flowsSet, filtersSet mask
+
+	tokenProtection mask
+	grants          []grantIndex
+}
+
+// compiled is one policy and what the report says of it whatever the facts.
+type compiled struct {
+	Policy
+	grant        grant
+	grantNames   []string
+	sessionNames []string
+	notEnforced  []string
+}
+
+// inOut holds the policies that include and that exclude each id, together: a sign-in asks for both at once.
+type inOut[ID ~string] map[ID]inOutMasks
+
+type inOutMasks struct{ include, exclude mask }
+
+func (m inOut[ID]) include(id string, policy int) {
+	masks := m[ID(id)]
+	masks.include.set(policy)
+	m[ID(id)] = masks
+}
+
+func (m inOut[ID]) exclude(id string, policy int) {
+	masks := m[ID(id)]
+	masks.exclude.set(policy)
+	m[ID(id)] = masks
+}
+
+// An appIndex answers which policies are about a resource.
+type appIndex struct {
+	any, all mask // policies that include something; that include All
+	apps     inOut[directory.AppID]
+}
+
+// A userIndex answers which policies are about a person.
+type userIndex struct {
+	any, all                       mask
+	guestsIncluded, guestsExcluded mask
+	users                          inOut[directory.ObjectID]
+	groups                         inOut[directory.ObjectID]
+	roles                          inOut[directory.Role]
+}
+
+// A filterIndex is a device filter and the policies that use it.
+type filterIndex struct {
+	rule             devicefilter.Rule
+	include, exclude mask
+}
+
+// A grantIndex is a combination of grant controls and the policies that demand it.
+type grantIndex struct {
+	grant    grant
+	policies mask
+}
+
+// NewSet compiles policies, whose order it keeps: among causes of equal rank the earlier policy is named. A policy that
+// Validate would not have let in for its conditions or its filter is an error, unless it is off: a set that looked past it
+// would let through what it refuses.
+func NewSet(policies []Policy) (*Set, error) {
+	s := &Set{count: len(policies)}
+	var problems []error
+	for chunk := range slices.Chunk(policies, blockSize) {
+		b := newBlock()
+		for i, p := range chunk {
+			if err := b.add(i, Normalise(p)); err != nil {
+				problems = append(problems, fmt.Errorf("policy: %q (%s) cannot be evaluated: %w", p.DisplayName, p.ID, err))
+			}
+		}
+		s.blocks = append(s.blocks, b)
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return s, nil
+}
+
+// Len returns the number of policies.
+func (s *Set) Len() int { return s.count }
+
+func newBlock() *block {
+	return &block{
+		apps:  appIndex{apps: inOut[directory.AppID]{}},
+		users: userIndex{users: inOut[directory.ObjectID]{}, groups: inOut[directory.ObjectID]{}, roles: inOut[directory.Role]{}},
+	}
+}
+
+func (b *block) add(i int, p Policy) error {
+	c := compiled{Policy: p, grant: p.GrantControls.compile(), grantNames: p.GrantControls.logged(), sessionNames: []string{}, notEnforced: p.NotEnforced()}
+	if p.RequiresTokenProtection() {
+		c.sessionNames = append(c.sessionNames, string(RequireTokenProtection))
+	}
+	b.policies = append(b.policies, c)
+	switch p.State {
+	case Disabled:
+		return nil
+	case Enabled:
+		b.enabled.set(i)
+	case ReportOnly:
+		b.reportOnly.set(i)
+	default:
+		return fmt.Errorf("%q is no state", p.State)
+	}
+	if err := checkConditions(p.Conditions); err != nil {
+		return err
+	}
+	b.addApplications(i, p.Conditions.Applications)
+	b.addUsers(i, p.Conditions.Users)
+	b.addPlatforms(i, p.Conditions.Platforms)
+	b.addClientApps(i, p.Conditions.ClientAppTypes)
+	b.addFlows(i, p.Conditions.AuthenticationFlows)
+	b.addControls(i, c)
+	return b.addFilter(i, p.Conditions.Devices)
+}
+
+// checkConditions refuses conditions that cannot be evaluated as they are written.
+func checkConditions(c Conditions) error {
+	v := &validation{}
+	v.applications(c.Applications)
+	v.users(c.Users)
+	v.clientAppTypes(c.ClientAppTypes)
+	v.platforms(c.Platforms)
+	v.devices(c.Devices)
+	v.flows(c.AuthenticationFlows)
+	v.unsupported(c)
+	if len(v.problems) > 0 {
+		return &InvalidError{v.problems}
+	}
+	return nil
+}
+
+// office365Applications are the resources of S14 that the group of that name stands for.
+var office365Applications = []directory.AppID{directory.ExchangeOnline, directory.SharePointOnline, directory.TeamsServices}
+
+func (b *block) addApplications(i int, a Applications) {
+	for _, id := range a.IncludeApplications {
+		if id == None {
+			continue
+		}
+		b.apps.any.set(i)
+		switch id {
+		case All:
+			b.apps.all.set(i)
+		case Office365:
+			for _, app := range office365Applications {
+				b.apps.apps.include(string(app), i)
+			}
+		default:
+			b.apps.apps.include(id, i)
+		}
+	}
+	for _, id := range a.ExcludeApplications {
+		if id != Office365 {
+			b.apps.apps.exclude(id, i)
+			continue
+		}
+		for _, app := range office365Applications {
+			b.apps.apps.exclude(string(app), i)
+		}
+	}
+}
+
+func (b *block) addUsers(i int, u Users) {
+	x := &b.users
+	for _, id := range u.IncludeUsers {
+		switch id {
+		case None:
+		case All:
+			x.all.set(i)
+		case GuestsOrExternalUsers:
+			x.guestsIncluded.set(i)
+		default:
+			x.users.include(id, i)
+		}
+	}
+	for _, id := range u.ExcludeUsers {
+		if id == GuestsOrExternalUsers {
+			x.guestsExcluded.set(i)
+			continue
+		}
+		x.users.exclude(id, i)
+	}
+	addEach(i, u.IncludeGroups, x.groups.include)
+	addEach(i, u.ExcludeGroups, x.groups.exclude)
+	addEach(i, u.IncludeRoles, x.roles.include)
+	addEach(i, u.ExcludeRoles, x.roles.exclude)
+	if len(u.IncludeGroups)+len(u.IncludeRoles) > 0 || !slices.Equal(u.IncludeUsers, []string{None}) {
+		x.any.set(i)
+	}
+}
+
+func addEach(policy int, ids []string, add func(string, int)) {
+	for _, id := range ids {
+		add(id, policy)
+	}
+}
+
+func (b *block) addPlatforms(i int, p *Platforms) {
+	if p != nil {
+		b.platformsSet.set(i)
+	}
+	for slot := range b.platforms {
+		if p.satisfiedBy(platformOfSlot(slot)) {
+			b.platforms[slot].set(i)
+		}
+	}
+}
+
+func (b *block) addClientApps(i int, types []ClientAppType) {
+	if !unconfigured(types) {
+		b.clientAppsSet.set(i)
+	}
+	for slot := range b.clientApps {
+		if clientAppSatisfies(types, clientAppOfSlot(slot)) {
+			b.clientApps[slot].set(i)
+		}
+	}
+}
+
+func (b *block) addFlows(i int, f *AuthenticationFlows) {
+	if f != nil {
+		b.flowsSet.set(i)
+	}
+	for slot := range b.flows {
+		if f.satisfiedBy(flowOfSlot(slot)) {
+			b.flows[slot].set(i)
+		}
+	}
+}
+
+func (b *block) addFilter(i int, d *Devices) error {
+	if d == nil || d.DeviceFilter == nil {
+		return nil
+	}
+	rule, err := devicefilter.Parse(d.DeviceFilter.Rule)
+	if err != nil {
+		return err
+	}
+	b.filtersSet.set(i)
+	at := slices.IndexFunc(b.filters, func(f filterIndex) bool { return f.rule.String() == rule.String() })
+	if at < 0 {
+		at = len(b.filters)
+		b.filters = append(b.filters, filterIndex{rule: rule})
+	}
+	if d.DeviceFilter.Mode == FilterIncludes {
+		b.filters[at].include.set(i)
+	} else {
+		b.filters[at].exclude.set(i)
+	}
+	return nil
+}
+
+func (b *block) addControls(i int, p compiled) {
+	if p.RequiresTokenProtection() {
+		b.tokenProtection.set(i)
+	}
+	g := p.grant
+	if g.needs == 0 {
+		return
+	}
+	at := slices.IndexFunc(b.grants, func(x grantIndex) bool { return x.grant == g })
+	if at < 0 {
+		at = len(b.grants)
+		b.grants = append(b.grants, grantIndex{grant: g})
+	}
+	b.grants[at].policies.set(i)
+}
