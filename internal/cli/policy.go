@@ -1,0 +1,297 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"boundgate/internal/directory"
+
+	"github.com/spf13/cobra"
+)
+
+const policiesPath = "/identity/conditionalAccess/policies"
+
+// maxPolicyFile bounds a policy document, in bytes; the server's limit for bodies is the same.
+const maxPolicyFile = 1 << 20
+
+// A policySummary is what the list shows of a policy.
+type policySummary struct {
+	ID              string `json:"id"`
+	DisplayName     string `json:"displayName"`
+	State           string `json:"state"`
+	SessionControls *struct {
+		SecureSignInSession *struct {
+			IsEnabled bool `json:"isEnabled"`
+		} `json:"secureSignInSession"`
+	} `json:"sessionControls"`
+	annotated
+}
+
+func (p policySummary) tokenProtection() bool {
+	return p.SessionControls != nil && p.SessionControls.SecureSignInSession != nil && p.SessionControls.SecureSignInSession.IsEnabled
+}
+
+// The words of the command line for the states of a policy (S47).
+var stateWords = []struct{ word, state string }{
+	{"on", "enabled"}, {"off", "disabled"}, {"report-only", "enabledForReportingButNotEnforced"},
+}
+
+func stateWord(state string) string {
+	for _, s := range stateWords {
+		if s.state == state {
+			return s.word
+		}
+	}
+	return state
+}
+
+func (a *app) policyCommands() *cobra.Command {
+	cmd := group("policy", "Conditional Access policies", `  boundgate policy template token-protection --group Pilot --exclude-group 'Break glass' | boundgate policy create -f -
+  boundgate policy state 'TP01 - Token protection - Windows native apps' on`)
+	cmd.AddCommand(a.policyList(), a.policyShow(), a.policyCreate(), a.policyUpdate(), a.policyState(), a.policyDelete(), a.policyTemplates())
+	return cmd
+}
+
+func (a *app) policyList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List policies", Example: "  boundgate policy list", Args: arguments(),
+		RunE: a.run(func(ctx context.Context, c *client, _ []string) error {
+			raw, err := list[json.RawMessage](ctx, c, policiesPath)
+			if err != nil {
+				return err
+			}
+			t := table{header: []string{"POLICY", "STATE", "TOKEN PROTECTION", "ID"}}
+			for _, each := range raw {
+				var p policySummary
+				if err := json.Unmarshal(each, &p); err != nil {
+					return failure("check that the server has this program's version", "the server's policy cannot be read: %v", err)
+				}
+				t.add(p.DisplayName, stateWord(p.State), yesNo(p.tokenProtection()), p.ID)
+			}
+			return a.show(raw, t)
+		}),
+	}
+}
+
+func (a *app) policyShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show POLICY", Short: "Print a policy as JSON", Example: "  boundgate policy show 'TP01 - Token protection - Windows native apps'", Args: arguments("POLICY"),
+		RunE: a.run(func(ctx context.Context, c *client, args []string) error {
+			id, err := idOf(ctx, c, policiesPath, "policy", args[0])
+			if err != nil {
+				return err
+			}
+			var raw json.RawMessage
+			if err := c.get(ctx, policiesPath+path(id), &raw); err != nil {
+				return err
+			}
+			return writeJSON(a.Out, raw)
+		}),
+	}
+}
+
+// readFile reads the document that -f names; "-" is standard input.
+func (a *app) readFile(cmd *cobra.Command, name string) (json.RawMessage, error) {
+	if name == "" {
+		return nil, Usage(cmd, "-f FILE is missing")
+	}
+	var in = a.In
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, failure("name a file with -f, or - for standard input", "cannot read the policy: %v", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxPolicyFile+1))
+	if err != nil {
+		return nil, failure("", "cannot read the policy: %v", err)
+	}
+	if len(data) > maxPolicyFile {
+		return nil, failure("", "the policy is larger than %d KiB", maxPolicyFile>>10)
+	}
+	if err := wellFormed(data); err != nil {
+		return nil, failure("mend the document, or print one with \"boundgate policy template\"", "%s is not JSON: %v", name, err)
+	}
+	return data, nil
+}
+
+func wellFormed(data []byte) error {
+	var v any
+	return json.Unmarshal(data, &v)
+}
+
+func (a *app) policyCreate() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use: "create -f FILE", Short: "Create a policy from JSON", Args: arguments(),
+		Example: "  boundgate policy create -f token-protection.json\n  boundgate policy template token-protection --group Pilot | boundgate policy create -f -",
+	}
+	cmd.RunE = a.run(func(ctx context.Context, c *client, _ []string) error {
+		body, err := a.readFile(cmd, file)
+		if err != nil {
+			return err
+		}
+		var raw json.RawMessage
+		if err := c.graph(ctx, http.MethodPost, policiesPath, body, &raw); err != nil {
+			return err
+		}
+		var p policySummary
+		if err := json.Unmarshal(raw, &p); err != nil {
+			return failure("check that the server has this program's version", "the server's policy cannot be read: %v", err)
+		}
+		a.warn(p.Warnings)
+		return a.fields(raw, "Policy", p.DisplayName, "State", stateWord(p.State), "Id", p.ID)
+	})
+	cmd.Flags().StringVarP(&file, "file", "f", "", "JSON file, or - for standard input")
+	return cmd
+}
+
+func (a *app) policyUpdate() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use: "update POLICY -f FILE", Short: "Change the parts of a policy that a JSON document names", Args: arguments("POLICY"),
+		Example: `  echo '{"displayName":"TP01"}' | boundgate policy update 'TP01 - pilot' -f -`,
+	}
+	cmd.RunE = a.run(func(ctx context.Context, c *client, args []string) error {
+		body, err := a.readFile(cmd, file)
+		if err != nil {
+			return err
+		}
+		return a.patchPolicy(ctx, c, args[0], body, "changed")
+	})
+	cmd.Flags().StringVarP(&file, "file", "f", "", "JSON file, or - for standard input")
+	return cmd
+}
+
+// patchPolicy changes a policy, and asks the server for its warnings: Graph's answer to a change is empty.
+func (a *app) patchPolicy(ctx context.Context, c *client, key string, body any, done string) error {
+	id, err := idOf(ctx, c, policiesPath, "policy", key)
+	if err != nil {
+		return err
+	}
+	if err := c.graph(ctx, http.MethodPatch, policiesPath+path(id), body, nil); err != nil {
+		return err
+	}
+	var p policySummary
+	if err := c.get(ctx, policiesPath+path(id), &p); err != nil {
+		return err
+	}
+	a.warn(p.Warnings)
+	a.say("%s: %s", p.DisplayName, done)
+	return nil
+}
+
+func (a *app) policyState() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "state POLICY on|off|report-only", Short: "Enforce a policy, switch it off, or only report what it would do", Args: arguments("POLICY", "on|off|report-only"),
+		Example:   "  boundgate policy state 'TP01 - Token protection - Windows native apps' report-only",
+		ValidArgs: []string{"on", "off", "report-only"},
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		for _, s := range stateWords {
+			if s.word == strings.ToLower(args[1]) {
+				return a.run(func(ctx context.Context, c *client, args []string) error {
+					return a.patchPolicy(ctx, c, args[0], map[string]any{"state": s.state}, s.word)
+				})(cmd, args)
+			}
+		}
+		return Usage(cmd, "the state is on, off or report-only, not %q", args[1])
+	}
+	return cmd
+}
+
+func (a *app) policyDelete() *cobra.Command {
+	return &cobra.Command{
+		Use: "delete POLICY", Short: "Delete a policy", Example: "  boundgate policy delete 'TP01 - pilot'", Args: arguments("POLICY"),
+		RunE: a.run(func(ctx context.Context, c *client, args []string) error {
+			id, err := idOf(ctx, c, policiesPath, "policy", args[0])
+			if err != nil {
+				return err
+			}
+			if err := c.graph(ctx, http.MethodDelete, policiesPath+path(id), nil, nil); err != nil {
+				return err
+			}
+			a.say("%s: deleted", args[0])
+			return nil
+		}),
+	}
+}
+
+func (a *app) policyTemplates() *cobra.Command {
+	cmd := group("template", "Print policies to start from", "  boundgate policy template token-protection --group Pilot --exclude-group 'Break glass'")
+	cmd.AddCommand(a.templateTokenProtection())
+	return cmd
+}
+
+func (a *app) templateTokenProtection() *cobra.Command {
+	var include, exclude []string
+	var name string
+	var windowsApp bool
+	cmd := &cobra.Command{
+		Use: "token-protection", Short: "Print the token protection policy, report-only, for a pilot group", Args: arguments(),
+		Example: "  boundgate policy template token-protection --group Pilot --exclude-group 'Break glass' > tp01.json",
+	}
+	cmd.RunE = a.run(func(ctx context.Context, c *client, _ []string) error {
+		if len(include) == 0 {
+			return Usage(cmd, "--group is missing")
+		}
+		included, err := groupIDs(ctx, c, include)
+		if err != nil {
+			return err
+		}
+		excluded, err := groupIDs(ctx, c, exclude)
+		if err != nil {
+			return err
+		}
+		return writeJSON(a.Out, tokenProtectionTemplate(name, included, excluded, windowsApp))
+	})
+	cmd.Flags().StringSliceVar(&include, "group", nil, "group to include, by name or id (repeatable)")
+	cmd.Flags().StringSliceVar(&exclude, "exclude-group", nil, "group to exclude: the break-glass accounts (repeatable)")
+	cmd.Flags().StringVar(&name, "name", "TP01 - Token protection - Windows native apps", "display name")
+	cmd.Flags().BoolVar(&windowsApp, "windows-app", false, "also protect Azure Virtual Desktop, Windows 365 and Windows Cloud Login")
+	return cmd
+}
+
+func groupIDs(ctx context.Context, c *client, keys []string) ([]string, error) {
+	ids := make([]string, 0, len(keys))
+	for _, key := range keys {
+		id, err := idOf(ctx, c, "/groups", "group", key)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// unsupportedDevices is the filter of the devices that can be told by label or profile and cannot comply (S24, S26).
+const unsupportedDevices = `(device.systemLabels -contains "CloudPC" -or device.systemLabels -contains "AzureVirtualDesktop" -or ` +
+	`device.systemLabels -contains "MicrosoftPowerAutomate" -or device.profileType -eq "SecureVM") -and device.trustType -eq "AzureAD"`
+
+// tokenProtectionTemplate is the policy as the deployment guide sets it up (S41 to S47): the resources that are meant, the
+// platform Windows, native clients only, report-only.
+func tokenProtectionTemplate(name string, include, exclude []string, windowsApp bool) map[string]any {
+	resources := []directory.AppID{directory.ExchangeOnline, directory.SharePointOnline, directory.TeamsServices}
+	if windowsApp {
+		resources = append(resources, directory.AzureVirtualDesktop, directory.Windows365, directory.WindowsCloudLogin)
+	}
+	return map[string]any{
+		"displayName": name,
+		"state":       "enabledForReportingButNotEnforced",
+		"conditions": map[string]any{
+			"users":          map[string]any{"includeGroups": include, "excludeGroups": exclude},
+			"applications":   map[string]any{"includeApplications": resources},
+			"platforms":      map[string]any{"includePlatforms": []string{"windows"}},
+			"clientAppTypes": []string{"mobileAppsAndDesktopClients"},
+			"devices":        map[string]any{"deviceFilter": map[string]any{"mode": "exclude", "rule": unsupportedDevices}},
+		},
+		"grantControls":   nil,
+		"sessionControls": map[string]any{"secureSignInSession": map[string]any{"isEnabled": true}},
+	}
+}
