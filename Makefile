@@ -7,7 +7,6 @@ SHELL := /bin/bash
 
 # How long each fuzz target runs in check and test.
 FUZZTIME ?= 2s
-
 # Where the broker must build, without cgo.
 BROKER_PLATFORMS ?= linux/amd64 linux/arm64 windows/amd64 darwin/arm64
 # Debian packages that the tests need and `make test` installs where it may.
@@ -53,15 +52,15 @@ vet: ## go vet
 staticcheck: ## staticcheck, configured in staticcheck.conf
 	go tool staticcheck ./...
 
-# errcheck and unparam judge the programs, not the tests; exhaustive takes a default case for an answer.
+# They judge the programs, not the tests; exhaustive takes a default case for an answer.
 .PHONY: lint
 lint: ## errcheck, errorlint, exhaustive, unparam, bodyclose, sqlclosecheck
 	go tool errcheck -ignoretests -exclude .ci/errcheck-excludes ./...
 	go tool go-errorlint -test=false ./...
 	go tool exhaustive -d ./...
 	go tool unparam -tests=false ./...
-	go vet -vettool="$$(go tool -n bodyclose)" ./...
-	go vet -vettool="$$(go tool -n sqlclosecheck)" ./...
+	.ci/vet-programs bodyclose
+	.ci/vet-programs sqlclosecheck
 
 .PHONY: race
 race: ## Tests under the race detector, without the packages that link DuckDB

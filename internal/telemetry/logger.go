@@ -28,7 +28,7 @@ func NewLogger(w io.Writer, cfg config.Log) *slog.Logger {
 func newHandler(w io.Writer, cfg config.Log) slog.Handler {
 	level := levelOf(cfg.Level)
 	if cfg.Format == "text" || (cfg.Format != "json" && isTerminal(w)) {
-		return tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)})
+		return tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)})
 	}
 	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 }
