@@ -36,7 +36,7 @@ const (
 // An Explanation is a reason in words for people: what is the matter, and what to do about it.
 type Explanation struct{ Message, Remedy string }
 
-// A text is a pair of templates, in which {device}, {system}, {application}, {version}, {minimum}, {option} and {why}
+// A text is a pair of templates, in which {device}, {Device} (to begin a sentence), {system}, {application}, {Application}, {version}, {minimum}, {option} and {why}
 // stand for the facts.
 type text struct{ message, remedy string }
 
@@ -47,41 +47,41 @@ var texts = map[Reason]text{
 		"Sign in again on the device. If it happens again, register the device anew; if nobody was at the device, revoke the user's sessions."},
 	ReasonNoProof: {"The session belongs to {device}, and {application} offered no proof that it runs there: it does not sign in through the device broker.",
 		"Use an application that signs in through the device broker, or update this one."},
-	ReasonClientTooOld: {"{application} states version {version}; token protection needs {minimum} or later.",
+	ReasonClientTooOld: {"{Application} states version {version}; token protection needs {minimum} or later.",
 		"Update {application} to version {minimum} or later."},
 	ReasonBrokerOptionOff: {"The session belongs to {device}, and {application} offered no proof that it runs there: its broker sign-in is an option that is off.",
 		"Switch the option on: {option}. Then sign in again."},
-	ReasonNotSupported: {"{application} is not supported under token protection. {why}",
+	ReasonNotSupported: {"{Application} is not supported under token protection. {why}",
 		"Use a supported application, or exclude the people who need this one from the policy."},
 	ReasonNoDevice: {"The request comes from no registered device.",
 		"Register the device with the organisation, or join it, and sign in with an application that uses the device broker."},
-	ReasonOSUnsupported: {"{device} runs {system}, which token protection does not support.",
+	ReasonOSUnsupported: {"{Device} runs {system}, which token protection does not support.",
 		"Sign in from a device with Windows 10 or later, or Windows Server 2019 or later that is hybrid joined."},
-	ReasonOSVersion: {"{device} runs {system}: token protection needs Windows 10 or later, or Windows Server 2019 or later, and a version that can be read.",
+	ReasonOSVersion: {"{Device} runs {system}: token protection needs Windows 10 or later, or Windows Server 2019 or later, and a version that can be read.",
 		"Update the device's operating system, then sign in again; if the version recorded in the directory is wrong, correct it."},
-	ReasonCloudPC: {"{device} is a Cloud PC deployed by Windows 365 that is joined, a registration that token protection does not support.",
+	ReasonCloudPC: {"{Device} is a Cloud PC deployed by Windows 365 that is joined, a registration that token protection does not support.",
 		"Exclude such devices from the policy with the device filter: " + `systemLabels -eq "CloudPC" and trustType -eq "AzureAD"`},
-	ReasonVirtualDesktop: {"{device} is an Azure Virtual Desktop session host that is joined, a registration that token protection does not support.",
+	ReasonVirtualDesktop: {"{Device} is an Azure Virtual Desktop session host that is joined, a registration that token protection does not support.",
 		"Exclude such devices from the policy with the device filter: " + `systemLabels -eq "AzureVirtualDesktop" and trustType -eq "AzureAD"`},
-	ReasonPowerAutomate: {"{device} belongs to a hosted machine group of Power Automate that is joined, a registration that token protection does not support.",
+	ReasonPowerAutomate: {"{Device} belongs to a hosted machine group of Power Automate that is joined, a registration that token protection does not support.",
 		"Exclude such devices from the policy with the device filter: " + `systemLabels -eq "MicrosoftPowerAutomate" and trustType -eq "AzureAD"`},
-	ReasonSelfDeploying: {"{device} was deployed by Windows Autopilot in self-deploying mode, a registration that token protection does not support.",
+	ReasonSelfDeploying: {"{Device} was deployed by Windows Autopilot in self-deploying mode, a registration that token protection does not support.",
 		"Exclude such devices from the policy with a device filter that names their enrolment profile: {profileFilter}"},
-	ReasonVMExtension: {"{device} is a virtual machine with the sign-in extension enabled, a registration that token protection does not support.",
+	ReasonVMExtension: {"{Device} is a virtual machine with the sign-in extension enabled, a registration that token protection does not support.",
 		"Exclude such devices from the policy with the device filter: " + `profileType -eq "SecureVM" and trustType -eq "AzureAD"`},
-	ReasonBulkEnrolment: {"{device} was registered by bulk enrolment, which token protection does not support.",
+	ReasonBulkEnrolment: {"{Device} was registered by bulk enrolment, which token protection does not support.",
 		"Register the device by a person's own sign-in, or exclude such devices from the policy with the device filter: " + `systemLabels -contains "BulkEnrollment"`},
-	ReasonTrustTypeUnknown: {"{device} is neither joined nor hybrid joined nor registered.",
+	ReasonTrustTypeUnknown: {"{Device} is neither joined nor hybrid joined nor registered.",
 		"Register the device again."},
-	ReasonServerNotHybridJoined: {"{device} runs Windows Server and is not hybrid joined.",
+	ReasonServerNotHybridJoined: {"{Device} runs Windows Server and is not hybrid joined.",
 		"Join the server to the on-premises directory, synchronise it, and let it complete its hybrid join."},
-	ReasonSurfaceHub: {"{device} is a Surface Hub, which token protection does not support.",
+	ReasonSurfaceHub: {"{Device} is a Surface Hub, which token protection does not support.",
 		"Exclude the account or the device from the policy."},
-	ReasonTeamsRooms: {"{device} is a Teams Rooms device, which token protection does not support.",
+	ReasonTeamsRooms: {"{Device} is a Teams Rooms device, which token protection does not support.",
 		"Exclude the account or the device from the policy."},
-	ReasonStaleRegistration: {"{device} was not registered with fresh sign-in credentials.",
+	ReasonStaleRegistration: {"{Device} was not registered with fresh sign-in credentials.",
 		"Remove the device's registration, then register it again within ten minutes of signing in with a password or stronger."},
-	ReasonDeviceDisabled: {"{device} is disabled in the directory.",
+	ReasonDeviceDisabled: {"{Device} is disabled in the directory.",
 		"Enable the device, or use another one."},
 }
 
@@ -93,33 +93,26 @@ func Explain(why Reason, e Evidence) Explanation {
 		return Explanation{Message: fmt.Sprintf("The sign-in session is not bound (%s).", why), Remedy: "Read the sign-in log entry."}
 	}
 	facts := strings.NewReplacer(namesOf(e)...)
-	return Explanation{Message: sentence(facts.Replace(t.message)), Remedy: facts.Replace(t.remedy)}
-}
-
-// sentence begins s with a capital letter, as texts that begin with a placeholder need it.
-func sentence(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.TrimSpace(strings.ToUpper(s[:1]) + s[1:])
+	return Explanation{Message: strings.TrimSpace(facts.Replace(t.message)), Remedy: facts.Replace(t.remedy)}
 }
 
 // namesOf pairs the placeholders with what the evidence has for them.
 func namesOf(e Evidence) []string {
 	system, profile := "an unknown system", "the profile's name"
-	name := "the device"
+	name, nameFirst := "the device", "The device"
 	if d := e.Device; d != nil {
-		name = "device " + either(d.DisplayName, d.ID)
+		id := either(d.DisplayName, d.ID)
+		name, nameFirst = "device "+id, "Device "+id
 		system = strings.TrimSpace(either(d.RecordedOS, either(d.OperatingSystem, "an unknown system")) + " " +
 			either(e.ClaimedOSVersion, either(d.RecordedOSVersion, either(d.OperatingSystemVersion, "of unknown version"))))
 		profile = either(d.EnrollmentProfileName, profile)
 	}
-	names := []string{"{device}", name, "{system}", system, "{version}", e.AppVersion,
+	names := []string{"{device}", name, "{Device}", nameFirst, "{system}", system, "{version}", e.AppVersion,
 		"{profileFilter}", `enrollmentProfileName -eq "` + strings.NewReplacer("`", "``", `"`, "`\"").Replace(profile) + `"`}
 	if app := e.Application; app != nil {
-		return append(names, "{application}", app.DisplayName, "{minimum}", app.MinimumVersion, "{option}", app.BrokerOption, "{why}", app.Why)
+		return append(names, "{application}", app.DisplayName, "{Application}", app.DisplayName, "{minimum}", app.MinimumVersion, "{option}", app.BrokerOption, "{why}", app.Why)
 	}
-	return append(names, "{application}", "the application", "{minimum}", "", "{option}", "", "{why}", "")
+	return append(names, "{application}", "the application", "{Application}", "The application", "{minimum}", "", "{option}", "", "{why}", "")
 }
 
 func either(s, otherwise string) string {
