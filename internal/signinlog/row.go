@@ -13,8 +13,8 @@ const (
 	InteractiveTable    = "SigninLogs"
 	NonInteractiveTable = "AADNonInteractiveUserSignInLogs"
 
-	interactiveCategory    = "SignInLogs"
-	nonInteractiveCategory = "NonInteractiveUserSignInLogs"
+	InteractiveCategory    = "SignInLogs"
+	NonInteractiveCategory = "NonInteractiveUserSignInLogs"
 )
 
 // A Row is one sign-in request as the log keeps it. Its field order and JSON form are the canonical form of the row and

@@ -1,0 +1,90 @@
+package prt
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// NonceLifetime is how long a nonce may be used after it was given out.
+const NonceLifetime = 5 * time.Minute
+
+// nonceSkew is how far in the future another node's clock may have put a nonce.
+const nonceSkew = 30 * time.Second
+
+// Facts about nonces.
+var (
+	ErrNonceInvalid = errors.New("prt: the nonce is not from this server")
+	ErrNonceExpired = errors.New("prt: the nonce has expired")
+)
+
+// A NonceID stands for a nonce among the spent ones.
+type NonceID = [32]byte
+
+// Nonces makes nonces that carry their own time and authenticate themselves, so that giving one out stores nothing (P14).
+// That each is used once is for the store to see to, when a proof spends it.
+type Nonces struct {
+	Key [32]byte
+	// Epoch changes when a backup of the store is restored: nonces of another epoch are void.
+	Epoch uint64
+}
+
+// The layout of a nonce: time in microseconds, random bytes, and the first bytes of an HMAC-SHA-256 over epoch and both.
+const (
+	nonceTime   = 8
+	nonceRandom = 16
+	nonceMAC    = 16
+	nonceBytes  = nonceTime + nonceRandom + nonceMAC
+)
+
+var nonceLength = base64.RawURLEncoding.EncodedLen(nonceBytes)
+
+// Mint returns a new nonce, of the characters A-Z a-z 0-9 - _.
+func (n *Nonces) Mint(at time.Time) string {
+	var b [nonceBytes]byte
+	binary.BigEndian.PutUint64(b[:nonceTime], uint64(at.UnixMicro()))
+	if _, err := rand.Read(b[nonceTime : nonceTime+nonceRandom]); err != nil {
+		panic("prt: no randomness: " + err.Error()) // crypto/rand.Read never fails
+	}
+	mac := n.mac(b[:nonceTime+nonceRandom])
+	copy(b[nonceTime+nonceRandom:], mac[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// Check returns the id of a nonce that this server gave out not longer than NonceLifetime before at, and when it expires.
+func (n *Nonces) Check(nonce string, at time.Time) (id NonceID, expires time.Time, err error) {
+	if len(nonce) != nonceLength {
+		return id, expires, ErrNonceInvalid
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(nonce)
+	if err != nil {
+		return id, expires, fmt.Errorf("%w: %w", ErrNonceInvalid, err)
+	}
+	mac := n.mac(b[:nonceTime+nonceRandom])
+	if subtle.ConstantTimeCompare(mac[:], b[nonceTime+nonceRandom:]) != 1 {
+		return id, expires, ErrNonceInvalid
+	}
+	minted := time.UnixMicro(int64(binary.BigEndian.Uint64(b[:nonceTime])))
+	expires = minted.Add(NonceLifetime)
+	if !at.Before(expires) || minted.After(at.Add(nonceSkew)) {
+		return id, expires, ErrNonceExpired
+	}
+	return sha256.Sum256(b), expires, nil
+}
+
+func (n *Nonces) mac(b []byte) (out [nonceMAC]byte) {
+	mac := hmac.New(sha256.New, n.Key[:])
+	mac.Write([]byte("boundgate nonce 1"))
+	var epoch [8]byte
+	binary.BigEndian.PutUint64(epoch[:], n.Epoch)
+	mac.Write(epoch[:])
+	mac.Write(b)
+	copy(out[:], mac.Sum(nil))
+	return out
+}

@@ -1,0 +1,474 @@
+package prt
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+type vectors struct {
+	Derivation struct{ SessionKey, Ctx, Payload, KDF1, KDF2 string }
+	Proofs     []struct {
+		Name, JWS, Expect string
+		Recorded          KDFVersion
+	}
+	Responses     []struct{ Name, JWE, Expect string }
+	TransportKey  struct{ P, Q, Blob, Kid string }
+	SessionKeyJWE struct{ JWE, IV, Expect string }
+}
+
+func loadVectors(t testing.TB) vectors {
+	t.Helper()
+	text, err := os.ReadFile("testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v vectors
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func vectorKey(t testing.TB) SessionKey {
+	t.Helper()
+	k, err := SessionKeyFrom(unhex(t, loadVectors(t).Derivation.SessionKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func vectorTransportKey(t testing.TB) *rsa.PrivateKey {
+	t.Helper()
+	v := loadVectors(t).TransportKey
+	p, q := new(big.Int).SetBytes(unhex(t, v.P)), new(big.Int).SetBytes(unhex(t, v.Q))
+	one := big.NewInt(1)
+	phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+	key := &rsa.PrivateKey{
+		PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 65537},
+		D:         new(big.Int).ModInverse(big.NewInt(65537), phi), Primes: []*big.Int{p, q},
+	}
+	key.Precompute()
+	return key
+}
+
+func TestDerive(t *testing.T) {
+	d := loadVectors(t).Derivation
+	for v, want := range map[KDFVersion]string{KDF1: d.KDF1, KDF2: d.KDF2} {
+		got := vectorKey(t).Derive(v, unhex(t, d.Ctx), []byte(d.Payload)).Reveal()
+		if hex.EncodeToString(got) != want {
+			t.Errorf("Derive(%d) = %x, want %s", v, got, want)
+		}
+	}
+}
+
+// Which key derivation counts, the session's record says and not the message. // P04
+func TestVerifyVectors(t *testing.T) {
+	for _, v := range loadVectors(t).Proofs {
+		t.Run(v.Name, func(t *testing.T) {
+			p, err := ParseSessionProof(v.JWS)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]error{"valid": nil, "kdf": ErrKDF}[v.Expect]
+			if err := p.Verify(vectorKey(t), v.Recorded); !errors.Is(err, want) {
+				t.Errorf("Verify = %v, want %v", err, want)
+			}
+			if p.Claims.RefreshToken.Reveal() != "PRT.example" || p.Claims.RequestNonce != "NONCE.example" {
+				t.Errorf("claims = %+v", p.Claims)
+			}
+		})
+	}
+}
+
+func TestDecryptResponseVectors(t *testing.T) {
+	for _, v := range loadVectors(t).Responses {
+		t.Run(v.Name, func(t *testing.T) {
+			got, err := DecryptResponse(vectorKey(t), v.JWE)
+			if err != nil || string(got) != v.Expect {
+				t.Errorf("DecryptResponse = %q, %v, want %q", got, err, v.Expect)
+			}
+		})
+	}
+	v := loadVectors(t).Responses[0]
+	ctx := unhex(t, loadVectors(t).Derivation.Ctx)
+	iv := unhex(t, "000102030405060708090a0b0c0d0e0f")
+	got, err := encryptResponse(vectorKey(t), []byte(v.Expect), ctx, iv)
+	if err != nil || got != v.JWE {
+		t.Errorf("encryptResponse = %s, %v, want %s", got, err, v.JWE)
+	}
+}
+
+func TestTransportKeyVector(t *testing.T) {
+	v := loadVectors(t).TransportKey
+	public := &vectorTransportKey(t).PublicKey
+	if got := MarshalTransportKey(public); got != v.Blob {
+		t.Errorf("MarshalTransportKey = %s, want %s", got, v.Blob)
+	}
+	if got := KeyID(public); got != v.Kid {
+		t.Errorf("KeyID = %s, want %s", got, v.Kid)
+	}
+	got, err := ParseTransportKey(v.Blob)
+	if err != nil || !got.Equal(public) {
+		t.Errorf("ParseTransportKey = %v, %v", got, err)
+	}
+}
+
+func TestTransportKeyAsJWKInStandardBase64(t *testing.T) {
+	public := &vectorTransportKey(t).PublicKey
+	jwk := fmt.Sprintf(`{"kty":"RSA","kid":"X","alg":"RS256","e":%q,"n":%q}`,
+		base64.StdEncoding.EncodeToString(big.NewInt(int64(public.E)).Bytes()), base64.StdEncoding.EncodeToString(public.N.Bytes()))
+	got, err := ParseTransportKey(base64.StdEncoding.EncodeToString([]byte(jwk)))
+	if err != nil || !got.Equal(public) {
+		t.Errorf("ParseTransportKey = %v, %v", got, err)
+	}
+}
+
+func TestBadTransportKeysAreRefused(t *testing.T) {
+	good := MarshalBlob(&vectorTransportKey(t).PublicKey)
+	change := func(at int, to byte) []byte { b := bytes.Clone(good); b[at] = to; return b }
+	for name, raw := range map[string][]byte{
+		"empty": {}, "cut off": good[:20], "a byte short": good[:len(good)-1], "a byte long": append(bytes.Clone(good), 0),
+		"private parts":       change(16, 1),
+		"length over bounds":  change(15, 0x7f),
+		"wrong bit length":    change(4, 1),
+		"an even modulus":     change(len(good)-1, good[len(good)-1]&^1),
+		"JSON that is no key": []byte(`{"kty":"EC"}`), "doubled member": []byte(`{"kty":"RSA","n":"AQAB","n":"AQAC","e":"AQAB"}`),
+	} {
+		if _, err := ParseTransportKey(base64.StdEncoding.EncodeToString(raw)); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: ParseTransportKey = %v, want ErrMalformed", name, err)
+		}
+	}
+}
+
+func TestSessionKeyVector(t *testing.T) {
+	v := loadVectors(t).SessionKeyJWE
+	got, err := DecryptSessionKey(v.JWE, vectorTransportKey(t))
+	if err != nil || hex.EncodeToString(got.Reveal()) != v.Expect {
+		t.Errorf("DecryptSessionKey = %x, %v, want %s", got.Reveal(), err, v.Expect)
+	}
+	p, err := splitJWE(v.JWE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := sealSessionKey(vectorKey(t), p.key, unhex(t, v.IV))
+	if err != nil || again != v.JWE {
+		t.Errorf("sealSessionKey = %s, %v, want %s", again, err, v.JWE)
+	}
+}
+
+// A session key opens with the transport key that it was encrypted to and with no other. // P01
+func TestSessionKeyOpensOnItsDeviceOnly(t *testing.T) {
+	device, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := NewSessionKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwe, err := EncryptSessionKey(key, &device.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := DecryptSessionKey(jwe, device); err != nil || !got.Equal(key) {
+		t.Errorf("on the device: %v", err)
+	}
+	if _, err := DecryptSessionKey(jwe, vectorTransportKey(t)); !errors.Is(err, ErrDecrypt) {
+		t.Errorf("elsewhere: %v, want ErrDecrypt", err)
+	}
+}
+
+// Every bit of a signed request matters. // P01
+func TestAnyChangedCharacterIsRefused(t *testing.T) {
+	key := vectorKey(t)
+	for _, v := range []KDFVersion{KDF1, KDF2} {
+		jws, err := SignSession(key, v, map[string]string{"refresh_token": "x", "request_nonce": "n"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range jws {
+			for _, c := range "A.-9z" {
+				changed := jws[:n] + string(c) + jws[n+1:]
+				if changed == jws {
+					continue
+				}
+				if p, err := ParseSessionProof(changed); err == nil && p.Verify(key, v) == nil {
+					t.Fatalf("version %d: character %d changed to %c and the proof still holds", v, n, c)
+				}
+			}
+		}
+	}
+}
+
+// A derived key that leaks signs no other payload under version 2; that it does under version 1 is why an administrator
+// must allow it. // P01
+func TestLeakedDerivedKey(t *testing.T) {
+	key := vectorKey(t)
+	ctx := []byte("context of a captured request")
+	stolen := []byte(`{"request_nonce":"one","refresh_token":"x"}`)
+	forged := []byte(`{"request_nonce":"two","refresh_token":"x"}`)
+	for v, want := range map[KDFVersion]error{KDF1: nil, KDF2: ErrSignature} {
+		jws, err := SignWith(key.Derive(v, ctx, stolen), v, ctx, forged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := ParseSessionProof(jws)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Verify(key, v); !errors.Is(err, want) {
+			t.Errorf("version %d: Verify = %v, want %v", v, err, want)
+		}
+	}
+}
+
+func testDevice(t testing.TB) (*rsa.PrivateKey, []byte) {
+	t.Helper()
+	key := vectorTransportKey(t)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "device"}, NotAfter: time.Now().AddDate(1, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, der
+}
+
+func TestDeviceProof(t *testing.T) {
+	key, der := testDevice(t)
+	jws, err := SignDevice(key, der, KDF2, map[string]any{"grant_type": "password", "password": "hunter2", "iat": "1700000000", "exp": 1700000060})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ParseDeviceProof(jws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Verify(&key.PublicKey); err != nil {
+		t.Errorf("under its own key: %v", err)
+	}
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Verify(&other.PublicKey); !errors.Is(err, ErrSignature) {
+		t.Errorf("under another key: %v, want ErrSignature", err)
+	}
+	if p.KDF != KDF2 || p.Claims.IssuedAt.Unix() != 1700000000 || p.Claims.ExpiresAt.Unix() != 1700000060 {
+		t.Errorf("read %+v", p)
+	}
+}
+
+func TestX5CAsListOfOne(t *testing.T) {
+	key, der := testDevice(t)
+	text, err := json.Marshal(map[string]any{"alg": "RS256", "x5c": []string{base64.StdEncoding.EncodeToString(der)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws := strict64.EncodeToString(text) + "." + strict64.EncodeToString([]byte(`{}`)) + ".AA"
+	p, err := ParseDeviceProof(jws)
+	if err != nil || !p.Certificate.PublicKey.(*rsa.PublicKey).Equal(&key.PublicKey) || p.KDF != KDF1 {
+		t.Errorf("ParseDeviceProof = %+v, %v", p, err)
+	}
+}
+
+func TestMalformedProofsAreRefused(t *testing.T) {
+	part := func(s string) string { return strict64.EncodeToString([]byte(s)) }
+	const head = `{"alg":"HS256","ctx":"AAAA"}`
+	for name, jws := range map[string]string{
+		"empty": "", "two parts": "a.b", "four parts": "a.b.c.d",
+		"algorithm none":              part(`{"alg":"none","ctx":"AAAA"}`) + "." + part(`{}`) + ".",
+		"algorithm of a device":       part(`{"alg":"RS256","ctx":"AAAA"}`) + "." + part(`{}`) + ".AA",
+		"no context":                  part(`{"alg":"HS256"}`) + "." + part(`{}`) + ".AA",
+		"context in base64url":        part(`{"alg":"HS256","ctx":"-_-_"}`) + "." + part(`{}`) + ".AA",
+		"key derivation 3":            part(`{"alg":"HS256","ctx":"AAAA","kdf_ver":3}`) + "." + part(`{}`) + ".AA",
+		"key derivation as text":      part(`{"alg":"HS256","ctx":"AAAA","kdf_ver":"2"}`) + "." + part(`{}`) + ".AA",
+		"critical header":             part(`{"alg":"HS256","ctx":"AAAA","crit":["x"]}`) + "." + part(`{}`) + ".AA",
+		"doubled claim":               part(head) + "." + part(`{"request_nonce":"a","request_nonce":"b"}`) + ".AA",
+		"doubled header member":       part(`{"alg":"HS256","alg":"none","ctx":"AAAA"}`) + "." + part(`{}`) + ".AA",
+		"claim of the wrong type":     part(head) + "." + part(`{"request_nonce":1}`) + ".AA",
+		"deep nesting":                part(head) + "." + part(strings.Repeat(`{"a":`, 20)+"1"+strings.Repeat("}", 20)) + ".AA",
+		"payload is a list":           part(head) + "." + part(`[]`) + ".AA",
+		"something behind the object": part(head) + "." + part(`{}{}`) + ".AA",
+		"padded":                      part(head) + "." + part(`{}`) + ".AA==",
+		"trailing bits":               part(head) + "." + part(`{}`) + ".AB",
+		"oversize":                    part(head) + "." + part(`{"a":"`+strings.Repeat("x", MaxJWS)+`"}`) + ".AA",
+	} {
+		if _, err := ParseSessionProof(jws); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: ParseSessionProof = %v, want ErrMalformed", name, err)
+		}
+	}
+}
+
+// A nonce is good for five minutes, from this server, in this epoch. // P03
+func TestNonces(t *testing.T) {
+	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	n := &Nonces{Key: [32]byte{1}, Epoch: 7}
+	nonce := n.Mint(at)
+	changed := []byte(nonce)
+	changed[3] ^= 1
+	for _, tt := range []struct {
+		name  string
+		check *Nonces
+		nonce string
+		at    time.Time
+		want  error
+	}{
+		{"at once", n, nonce, at, nil},
+		{"just before five minutes", n, nonce, at.Add(NonceLifetime - time.Microsecond), nil},
+		{"after five minutes", n, nonce, at.Add(NonceLifetime), ErrNonceExpired},
+		{"on a node whose clock is a little behind", n, nonce, at.Add(-20 * time.Second), nil},
+		{"from the future", n, nonce, at.Add(-time.Minute), ErrNonceExpired},
+		{"changed", n, string(changed), at, ErrNonceInvalid},
+		{"of another key", &Nonces{Key: [32]byte{2}, Epoch: 7}, nonce, at, ErrNonceInvalid},
+		{"of an epoch before a restore", &Nonces{Key: [32]byte{1}, Epoch: 8}, nonce, at, ErrNonceInvalid},
+		{"empty", n, "", at, ErrNonceInvalid},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, _, err := tt.check.Check(tt.nonce, tt.at); !errors.Is(err, tt.want) {
+				t.Errorf("Check = %v, want %v", err, tt.want)
+			}
+		})
+	}
+	first, _, _ := n.Check(nonce, at)
+	second, _, _ := n.Check(n.Mint(at), at)
+	if first == second {
+		t.Error("two nonces of one moment have one id")
+	}
+}
+
+func TestTokensCarryTheirKind(t *testing.T) {
+	for _, kind := range []Kind{KindPRT, KindRefreshToken, KindCode} {
+		text, hash, err := NewToken(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gotKind, gotHash, err := ParseToken(text)
+		if err != nil || gotKind != kind || gotHash != hash {
+			t.Errorf("ParseToken(NewToken(%c)) = %c, %v", kind, gotKind, err)
+		}
+		if !strings.Contains(text, ".") || strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
+			t.Errorf("text has characters that clients do not take")
+		}
+		for _, bad := range []string{"", text + "A", text[1:], "1.X" + text[3:], text[:len(text)-1] + "!"} {
+			if _, _, err := ParseToken(bad); !errors.Is(err, ErrMalformed) {
+				t.Errorf("ParseToken of a changed text = %v, want ErrMalformed", err)
+			}
+		}
+	}
+}
+
+// No way of printing shows a key or a secret. // P11
+func TestNothingPrintsASecret(t *testing.T) {
+	key := vectorKey(t)
+	secret := Secret("hunter2")
+	type holder struct {
+		Key     SessionKey
+		Derived DerivedKey
+		Secret  Secret
+	}
+	h := holder{key, key.Derive(KDF1, []byte("c"), nil), secret}
+	text, err := json.Marshal(map[string]any{"k": key, "s": secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := fmt.Sprintf("%v %+v %#v %s %x %d", h, h, h, key, key, key) + string(text) + key.LogValue().String() + secret.LogValue().String()
+	for _, leak := range []string{"hunter2", "000102", "1 2 3 4", "0x1, 0x2", hex.EncodeToString(h.Derived.Reveal())} {
+		if strings.Contains(printed, leak) {
+			t.Errorf("printed form contains %q: %s", leak, printed)
+		}
+	}
+}
+
+func FuzzParseSessionProof(f *testing.F) {
+	for _, v := range loadVectors(f).Proofs {
+		f.Add(v.JWS)
+	}
+	key := vectorKey(f)
+	valid := map[string]bool{}
+	for _, v := range loadVectors(f).Proofs {
+		valid[v.JWS] = true
+	}
+	f.Fuzz(func(t *testing.T, jws string) {
+		p, err := ParseSessionProof(jws)
+		if err == nil && !valid[jws] && (p.Verify(key, KDF1) == nil || p.Verify(key, KDF2) == nil) {
+			t.Fatalf("a made-up request verifies: %q", jws)
+		}
+	})
+}
+
+func FuzzParseDeviceProof(f *testing.F) {
+	key, der := testDevice(f)
+	jws, err := SignDevice(key, der, KDF2, map[string]string{"grant_type": "password"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(jws)
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := ParseDeviceProof(text)
+		if err == nil && text != jws && p.Verify(&key.PublicKey) == nil {
+			t.Fatalf("a made-up request verifies: %q", text)
+		}
+	})
+}
+
+func FuzzDecryptResponse(f *testing.F) {
+	for _, v := range loadVectors(f).Responses {
+		f.Add(v.JWE)
+	}
+	key := vectorKey(f)
+	f.Fuzz(func(_ *testing.T, jwe string) {
+		_, _ = DecryptResponse(key, jwe) // must not panic; form A has no integrity of its own
+	})
+}
+
+func FuzzParseTransportKey(f *testing.F) {
+	f.Add(loadVectors(f).TransportKey.Blob)
+	f.Fuzz(func(t *testing.T, text string) {
+		key, err := ParseTransportKey(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseTransportKey(MarshalTransportKey(key))
+		if err != nil || !again.Equal(key) {
+			t.Fatalf("%q does not survive printing: %v", text, err)
+		}
+	})
+}
+
+func BenchmarkVerifySession(b *testing.B) {
+	key := vectorKey(b)
+	jws, err := SignSession(key, KDF2, map[string]string{"refresh_token": "x", "request_nonce": "n", "client_id": "c"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		p, err := ParseSessionProof(jws)
+		if err != nil || p.Verify(key, KDF2) != nil {
+			b.Fatal("does not verify")
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package signin
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"boundgate/internal/aadsts"
+	"boundgate/internal/prt"
+	"boundgate/internal/session"
+	"boundgate/internal/token"
+)
+
+// issue makes what the request has earned. Whatever comes out of a bound request is bound to the same session, and nothing
+// unbound becomes bound (P02).
+func (s *Service) issue(_ context.Context, a *attempt) (token.Grant, error) {
+	if a.guest() && a.issuesPRT() {
+		return token.Grant{}, aadsts.UserNotInTenant
+	}
+	switch a.kind {
+	case prtByPassword, prtByRefreshToken:
+		return s.issuePRT(a)
+	case prtRenewal:
+		return s.renewPRT(a)
+	default:
+		return s.issueTokens(a)
+	}
+}
+
+// issuePRT begins a session: a new session key, encrypted to the transport key of the device that signed the request.
+func (s *Service) issuePRT(a *attempt) (token.Grant, error) {
+	if !wantsPRT(a.words().scope) {
+		return token.Grant{}, aadsts.InvalidScope.Saying("A request signed with a device key asks for a Primary Refresh Token: its scope must have openid and aza.")
+	}
+	// The version that this session's requests will use is fixed here (P04).
+	if a.signed.KDF == prt.KDF1 && !a.tenant.Settings.AllowKDF1 {
+		return token.Grant{}, aadsts.KDFVersionRefused
+	}
+	transport, err := transportKey(a.device.TransportKey)
+	if err != nil {
+		return token.Grant{}, err
+	}
+	key, err := prt.NewSessionKey()
+	if err != nil {
+		return token.Grant{}, err
+	}
+	jwe, err := prt.EncryptSessionKey(key, transport)
+	if err != nil {
+		return token.Grant{}, fmt.Errorf("encrypt session key: %w", err)
+	}
+	origin := a.origin
+	origin.Strength = append(append(session.Strength(nil), origin.Strength...), session.DeviceKey)
+	grant, err := s.newPRT(a, session.PRT{
+		Session: uuid.NewString(), Device: a.device.ID, Registration: a.device.Registration, Key: key, KDF: a.signed.KDF, Origin: origin,
+	})
+	grant.SessionKeyJWE = jwe
+	return grant, err
+}
+
+// renewPRT gives a new PRT for the same session: key, device and strength stay.
+func (s *Service) renewPRT(a *attempt) (token.Grant, error) {
+	if a.refresh != nil {
+		return token.Grant{}, aadsts.InvalidToken.Becausef("a refresh token renews no PRT")
+	}
+	grant, err := s.newPRT(a, session.PRT{
+		Session: a.prt.Session, Device: a.prt.Device, Registration: a.prt.Registration, Key: a.prt.Key, KDF: a.prt.KDF, Origin: a.prt.Origin,
+	})
+	grant.EncryptTo = &a.prt.Key
+	return grant, err
+}
+
+func (s *Service) newPRT(a *attempt, p session.PRT) (token.Grant, error) {
+	text, hash, err := prt.NewToken(prt.KindPRT)
+	if err != nil {
+		return token.Grant{}, err
+	}
+	p.Hash, p.Tenant, p.User = hash, a.home.ID, a.homeUser.ID
+	p.IssuedAt, p.ExpiresAt = a.at, a.at.Add(session.PRTLifetime)
+	a.effects.NewPRTs = append(a.effects.NewPRTs, p)
+	subject := a.subject(p.Session)
+	idToken, err := s.Tokens.IDToken(a.req.Version, subject, "", a.at)
+	if err != nil {
+		return token.Grant{}, err
+	}
+	return token.Grant{
+		Version: a.req.Version, PRT: true, RefreshToken: text, RefreshTokenExpiresIn: session.PRTLifetime,
+		ExpiresIn: session.PRTLifetime, ExpiresOn: p.ExpiresAt, IDToken: idToken, ClientInfo: a.clientInfo(),
+	}, nil
+}
+
+// issueTokens gives an application what it asked for.
+func (s *Service) issueTokens(a *attempt) (token.Grant, error) {
+	t := a.requested
+	sid, family := a.sessionIDs()
+	grant := token.Grant{
+		Version: a.req.Version, Scope: t.text, Resource: t.identifier,
+		ExpiresIn: session.AccessTokenLifetime, ExpiresOn: a.at.Add(session.AccessTokenLifetime), ClientInfo: a.clientInfo(),
+	}
+	subject := a.subject(sid)
+	var err error
+	// A v1 request that names no resource gets an ID token and a refresh token only.
+	if t.identifier != "" || a.req.Version == token.V2 {
+		audience := token.Audience{Resource: a.resource, Identifier: t.identifier, Scopes: t.scopes}
+		if grant.AccessToken, a.tokenID, err = s.Tokens.AccessToken(a.req.Version, subject, audience, a.at); err != nil {
+			return token.Grant{}, err
+		}
+	}
+	if t.openID {
+		if grant.IDToken, err = s.Tokens.IDToken(a.req.Version, subject, a.req.Nonce, a.at); err != nil {
+			return token.Grant{}, err
+		}
+	}
+	if t.offline || a.session != nil || a.kind == refreshGrant {
+		if grant.RefreshToken, err = a.newRefreshToken(family); err != nil {
+			return token.Grant{}, err
+		}
+	}
+	if a.session != nil {
+		grant.EncryptTo = &a.prt.Key
+	}
+	return grant, nil
+}
+
+// sessionIDs returns the id of the sign-in that the tokens derive from and the family of a new refresh token.
+func (a *attempt) sessionIDs() (sid, family string) {
+	family = uuid.NewString()
+	if a.refresh != nil {
+		family = a.refresh.Family
+	}
+	if a.prt != nil {
+		return a.prt.Session, family
+	}
+	return family, family
+}
+
+// newRefreshToken records a refresh token that is bound as strongly as what was presented.
+func (a *attempt) newRefreshToken(family string) (string, error) {
+	text, hash, err := prt.NewToken(prt.KindRefreshToken)
+	if err != nil {
+		return "", err
+	}
+	record := session.RefreshToken{
+		Hash: hash, Family: family, Tenant: a.tenant.ID, User: a.user.ID, Client: a.client,
+		Home: a.home.ID, HomeUser: a.homeUser.ID, Origin: a.origin,
+		Interactive: a.kind == passwordGrant, IssuedAt: a.at, ExpiresAt: a.at.Add(session.RefreshTokenLifetime),
+	}
+	if a.prt != nil {
+		record.Session, record.Device, record.Registration = a.prt.Session, a.prt.Device, a.prt.Registration
+	}
+	a.effects.NewRefreshTokens = append(a.effects.NewRefreshTokens, record)
+	return text, nil
+}
+
+func (a *attempt) subject(sid string) token.Subject {
+	s := token.Subject{
+		Tenant: a.tenant.ID, User: a.user.ID, UPN: a.user.UPN, DisplayName: a.user.DisplayName, Client: a.client,
+		SessionID: sid, Origin: a.origin, Guest: a.guest(),
+	}
+	if a.evidence.ProofHeld && a.device != nil {
+		s.DeviceID = a.device.ID
+	}
+	return s
+}
+
+func (a *attempt) clientInfo() string {
+	if !a.req.ClientInfo {
+		return ""
+	}
+	return token.ClientInfo(a.home.ID, a.homeUser.ID)
+}
+
+func transportKey(spki []byte) (*rsa.PublicKey, error) {
+	parsed, err := x509.ParsePKIXPublicKey(spki)
+	if err != nil {
+		return nil, fmt.Errorf("transport key on record: %w", err)
+	}
+	key, ok := parsed.(*rsa.PublicKey)
+	if !ok {
+		return nil, errors.New("transport key on record is not an RSA key")
+	}
+	return key, nil
+}

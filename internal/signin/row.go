@@ -1,0 +1,286 @@
+package signin
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"boundgate/internal/aadsts"
+	"boundgate/internal/device"
+	"boundgate/internal/policy"
+	"boundgate/internal/signinlog"
+)
+
+// maxLogged bounds each text from outside in a row, in bytes.
+const maxLogged = 512
+
+// row returns what the log of the resource tenant keeps of the attempt.
+func (a *attempt) row(now time.Time, workspace string, decided error) *signinlog.Row {
+	r := a.commonRow(now, workspace, decided)
+	r.AADTenantID, r.ResourceTenantID = string(a.tenant.ID), string(a.tenant.ID)
+	r.HomeTenantID, r.HomeTenantName = string(a.home.ID), a.home.DisplayName
+	r.UserID, r.UserDisplayName, r.Identity = string(a.user.ID), a.user.DisplayName, a.user.DisplayName
+	r.UserPrincipalName, r.UserType = logged(a.user.UPN), string(a.user.Type)
+	if r.UserPrincipalName == "" {
+		r.UserPrincipalName = logged(a.username) // a name that does not exist, as it was typed
+	}
+	r.ConditionalAccessPolicies = toJSON(a.appliedPolicies())
+	r.ConditionalAccessStatus = string(a.verdict.Status)
+	if !a.judged {
+		r.ConditionalAccessStatus = string(policy.AccessNotApplied)
+	}
+	r.ConditionalAccessAudiences = toJSON(audiencesOf(a.resource))
+	r.DeviceDetail = toJSON(a.deviceDetail())
+	r.CrossTenantAccessType = "none"
+	if a.guest() {
+		r.CrossTenantAccessType = "b2bCollaboration"
+	}
+	return r
+}
+
+// homeRow returns what the log of a guest's home tenant keeps of the attempt: the device in full, and nothing of the
+// resource tenant's policies.
+func (a *attempt) homeRow(now time.Time, workspace string, decided error) *signinlog.Row {
+	r := a.commonRow(now, workspace, decided)
+	r.ID, r.OriginalRequestID = uuid.NewString(), a.id
+	r.AADTenantID, r.HomeTenantID, r.HomeTenantName = string(a.home.ID), string(a.home.ID), a.home.DisplayName
+	r.ResourceTenantID, r.CrossTenantAccessType = string(a.tenant.ID), "b2bCollaboration"
+	r.UserID, r.UserDisplayName, r.Identity = string(a.homeUser.ID), a.homeUser.DisplayName, a.homeUser.DisplayName
+	r.UserPrincipalName, r.UserType = a.homeUser.UPN, string(a.homeUser.Type)
+	r.ConditionalAccessPolicies, r.ConditionalAccessStatus = "[]", string(policy.AccessNotApplied)
+	r.ConditionalAccessAudiences = "[]"
+	r.DeviceDetail = toJSON(fullDevice(a.device, a.evidence.ProofHeld))
+	return r
+}
+
+// commonRow fills what both tenants' rows have.
+func (a *attempt) commonRow(now time.Time, workspace string, decided error) *signinlog.Row {
+	r := &signinlog.Row{
+		TimeGenerated: a.at.UTC().Truncate(time.Microsecond), CreatedDateTime: a.at.UTC().Truncate(time.Microsecond),
+		TenantID: workspace, Type: signinlog.NonInteractiveTable, Category: signinlog.NonInteractiveCategory,
+		SourceSystem: "Azure AD", OperationName: "Sign-in activity", OperationVersion: "1.0", Level: "4",
+		ID: a.id, CorrelationID: a.req.CorrelationID, OriginalRequestID: a.id, IsInteractive: a.interactive(),
+		AppID: logged(string(a.client)), AppDisplayName: a.appName(),
+		ResourceDisplayName: a.resource.DisplayName, ResourceIdentity: string(a.resource.AppID),
+		ResourceServicePrincipalID: string(a.resource.ObjectID), ResourceGroup: "Microsoft.aadiam",
+		ClientAppUsed: "Mobile Apps and Desktop clients", UserAgent: logged(a.req.From.UserAgent), IPAddress: logged(a.req.From.Address),
+		TokenProtectionStatusDetails: toJSON(signinlog.TokenProtection{Status: string(a.binding.Status), Code: int(a.binding.Code)}),
+		IncomingTokenType:            a.incomingToken(), AuthenticationProtocol: a.protocol(), ClientCredentialType: "none",
+		OriginalTransferMethod: either(a.origin.TransferMethod, "none"), AuthenticationRequirement: a.requirement(),
+		AuthenticationDetails: toJSON(a.authenticationDetails(decided)), AuthenticationProcessingDetails: toJSON(a.processingDetails()),
+		NetworkLocationDetails: "[]", SessionLifetimePolicies: "[]", AuthenticationRequirementPolicies: "[]",
+		SignInEventTypes: `["nonInteractiveUser"]`, TokenIssuerType: "AzureAD", RiskDetail: "none", RiskState: "none",
+		RiskLevelDuringSignIn: "none", RiskLevelAggregated: "none", LocationDetails: "{}",
+		UniqueTokenIdentifier:        either(a.tokenID, tokenIDOf(a.id)),
+		ProcessingTimeInMilliseconds: strconv.FormatInt(now.Sub(a.at).Milliseconds(), 10),
+	}
+	if a.prt != nil {
+		r.SessionID = a.prt.Session
+	} else if a.refresh != nil {
+		r.SessionID = a.refresh.Family
+	}
+	if a.interactive() {
+		r.Type, r.Category, r.SignInEventTypes = signinlog.InteractiveTable, signinlog.InteractiveCategory, `["interactiveUser"]`
+	}
+	a.result(r, decided)
+	return r
+}
+
+// A status is the JSON of the Status column.
+type status struct {
+	ErrorCode         int    `json:"errorCode"`
+	FailureReason     string `json:"failureReason,omitempty"`
+	AdditionalDetails string `json:"additionalDetails,omitempty"` // the remedy
+}
+
+func (a *attempt) result(r *signinlog.Row, decided error) {
+	if decided == nil {
+		r.ResultType, r.ResultSignature, r.Status = "0", "SUCCESS", toJSON(status{})
+		return
+	}
+	refusal := aadsts.Of(decided)
+	r.ResultType, r.ResultSignature, r.ResultDescription = strconv.Itoa(refusal.Code), "FAILURE", logged(refusal.Message)
+	r.Status = toJSON(status{refusal.Code, logged(refusal.Message), logged(refusal.Remedy)})
+}
+
+func (a *attempt) appliedPolicies() []signinlog.AppliedPolicy {
+	list := make([]signinlog.AppliedPolicy, 0, len(a.verdict.Applied))
+	for _, p := range a.verdict.Applied {
+		list = append(list, signinlog.AppliedPolicy{
+			ID: p.PolicyID(), DisplayName: p.DisplayName(), Result: string(p.Result()),
+			EnforcedGrantControls: nonNil(p.EnforcedGrantControls()), EnforcedSessionControls: nonNil(p.EnforcedSessionControls()),
+			SessionControlsNotSatisfied: nonNil(p.SessionControlsNotSatisfied()),
+			ConditionsSatisfied:         int(p.ConditionsSatisfied), ConditionsNotSatisfied: int(p.ConditionsNotSatisfied),
+		})
+	}
+	return list
+}
+
+// A detail is the JSON of the DeviceDetail column.
+type detail struct {
+	DeviceID        string `json:"deviceId"`
+	DisplayName     string `json:"displayName,omitempty"`
+	OperatingSystem string `json:"operatingSystem,omitempty"`
+	IsCompliant     *bool  `json:"isCompliant,omitempty"`
+	IsManaged       *bool  `json:"isManaged,omitempty"`
+	TrustType       string `json:"trustType,omitempty"`
+}
+
+// deviceDetail is what the resource tenant may see: its own device, or of a guest's device the id alone.
+func (a *attempt) deviceDetail() detail {
+	if a.guest() && a.device != nil {
+		return detail{DeviceID: a.device.ID}
+	}
+	return fullDevice(a.device, a.evidence.ProofHeld)
+}
+
+// fullDevice shows a proven device in full; of one that a token merely names it shows no more than its id, and
+// processingDetails says that it is not proven.
+func fullDevice(d *device.Device, proven bool) detail {
+	switch {
+	case d == nil:
+		return detail{}
+	case !proven:
+		return detail{DeviceID: d.ID}
+	}
+	return detail{
+		DeviceID: d.ID, DisplayName: logged(d.DisplayName), OperatingSystem: logged(either(d.RecordedOS, d.OperatingSystem)),
+		IsCompliant: d.IsCompliant, IsManaged: d.IsManaged, TrustType: trustTypeNames[d.TrustType],
+	}
+}
+
+// trustTypeNames are the words that sign-in logs have for trust types.
+var trustTypeNames = map[device.TrustType]string{
+	device.Joined: "Azure AD joined", device.HybridJoined: "Hybrid Azure AD joined", device.Registered: "Azure AD registered",
+}
+
+func (a *attempt) appName() string {
+	if a.app == nil {
+		return ""
+	}
+	return a.app.DisplayName
+}
+
+func (a *attempt) incomingToken() string {
+	switch {
+	case a.kind == refreshGrant, a.kind == prtByRefreshToken, a.kind == prtUse && a.refresh != nil:
+		return "refreshToken"
+	case a.kind == prtUse, a.kind == prtRenewal:
+		return "primaryRefreshToken"
+	}
+	return "none"
+}
+
+func (a *attempt) protocol() string {
+	if a.kind == passwordGrant {
+		return "ropc"
+	}
+	return "none"
+}
+
+func (a *attempt) requirement() string {
+	if a.verdict.Cause.Requirement == policy.MultiFactorRequirement {
+		return "multiFactorAuthentication"
+	}
+	return "singleFactorAuthentication"
+}
+
+type authenticationStep struct {
+	At          time.Time `json:"authenticationStepDateTime"`
+	Method      string    `json:"authenticationMethod"`
+	Detail      string    `json:"authenticationMethodDetail,omitempty"`
+	Succeeded   bool      `json:"succeeded"`
+	Result      string    `json:"authenticationStepResultDetail,omitempty"`
+	Requirement string    `json:"authenticationStepRequirement"`
+}
+
+func (a *attempt) authenticationDetails(decided error) []authenticationStep {
+	step := authenticationStep{At: a.at.UTC(), Method: "Previously satisfied", Succeeded: !a.origin.AuthTime.IsZero(), Requirement: "Primary authentication"}
+	if a.interactive() {
+		step.Method, step.Detail = "Password", "Password in the directory"
+		if !step.Succeeded {
+			step.Result = logged(aadsts.Of(decided).Message)
+		}
+	}
+	return []authenticationStep{step}
+}
+
+type pair struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// processingDetails says why the session was judged as it was, which is more than Entra's columns have a place for.
+func (a *attempt) processingDetails() []pair {
+	list := []pair{{"Is CAE Token", "False"}}
+	if a.binding.Status == policy.Unbound {
+		why := policy.Explain(a.binding.Reason, a.evidence)
+		list = append(list, pair{"Token Protection Reason", string(a.binding.Reason)},
+			pair{"Token Protection Explanation", logged(why.Message)}, pair{"Token Protection Remedy", logged(why.Remedy)})
+	}
+	if a.device != nil && !a.evidence.ProofHeld {
+		list = append(list, pair{"Device", "the session's device, not proven"})
+	}
+	if a.verdict.Cause.Refuses() {
+		list = append(list, pair{"Deciding Policy", logged(a.verdict.Cause.PolicyName)})
+	}
+	if a.verdict.WouldBe.Refuses() {
+		list = append(list, pair{"Report-only Policy", logged(a.verdict.WouldBe.PolicyName)})
+	}
+	return list
+}
+
+// tokenIDOf is the identifier of a request that issued no access token.
+func tokenIDOf(id string) string {
+	b, err := uuid.Parse(id)
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// logged returns a text from outside in a form that a row can hold: valid UTF-8 of bounded length.
+func logged(s string) string {
+	if len(s) > maxLogged {
+		s = s[:maxLogged]
+		for len(s) > 0 && !utf8.ValidString(s) {
+			s = s[:len(s)-1]
+		}
+	}
+	clean := make([]rune, 0, len(s))
+	for _, r := range s {
+		if r == 0 {
+			r = utf8.RuneError
+		}
+		clean = append(clean, r)
+	}
+	return string(clean)
+}
+
+// toJSON encodes values of this package, which always encode.
+func toJSON(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("signin: a log value does not encode: " + err.Error())
+	}
+	return string(text)
+}
+
+func nonNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func either(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
