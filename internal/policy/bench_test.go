@@ -7,7 +7,8 @@ import (
 	"boundgate/internal/directory"
 )
 
-// benchmarkSet returns n policies of the kinds that tenants have, and the facts of a user who is a member of thirty groups.
+// benchmarkSet returns n policies of the kinds that tenants have, and the facts of a user who is a member of 33 groups, of
+// which policies name four.
 func benchmarkSet(b testing.TB, n int) (*Set, Facts) {
 	id := func(kind, i int) string { return fmt.Sprintf("%08x-0000-4000-8000-%012x", kind, i) }
 	policies := make([]Policy, n)
@@ -27,8 +28,11 @@ func benchmarkSet(b testing.TB, n int) (*Set, Facts) {
 		policies[i] = p
 	}
 	f := windows()
-	for i := range 30 {
-		f.Groups[directory.ObjectID(id(2, i*3))] = true
+	for i := range 29 {
+		f.Groups[directory.ObjectID(id(4, i*977))] = true
+	}
+	for i := range 3 {
+		f.Groups[directory.ObjectID(id(2, i*4))] = true
 	}
 	return mustSet(b, policies...), f
 }

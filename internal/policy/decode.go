@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -37,8 +38,14 @@ func Decode(data []byte) (Policy, error) {
 }
 
 func malformed(err error) error {
-	return &InvalidError{[]Problem{{Reason: "The policy is not the JSON of a Conditional Access policy: " + err.Error() + ".",
-		Remedy: "Compare it with the documentation of conditionalAccessPolicy.", Code: codeSchema}}}
+	problem := Problem{Reason: "The policy is not the JSON of a Conditional Access policy: " + err.Error() + ".",
+		Remedy: "Compare it with the documentation of conditionalAccessPolicy.", Code: codeSchema}
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) && wrongType.Field != "" {
+		problem.Pointer = "/" + strings.ReplaceAll(wrongType.Field, ".", "/")
+		problem.Reason = fmt.Sprintf("A JSON %s cannot stand here.", wrongType.Value)
+	}
+	return &InvalidError{[]Problem{problem}}
 }
 
 // ignoredMembers appear in what Graph returns and are not part of what a policy says.
@@ -62,6 +69,8 @@ func (v *validation) members(pointer string, value any, t reflect.Type) {
 		case known && again:
 			v.add(pointer+"/"+escapePointer(name), "Remove one of the two.", "%q and %q are the same member.", twin, name)
 		case strings.Contains(name, "@odata."), slices.Contains(ignoredMembers, name):
+			delete(object, name)
+		case known && isEmptyList(member) && field.Type.Kind() == reflect.Pointer: // published documents write [] for no condition
 			delete(object, name)
 		case known:
 			seen[field.Name] = name
@@ -117,6 +126,11 @@ func saysNothing(value any) bool {
 		return true
 	}
 	return false
+}
+
+func isEmptyList(value any) bool {
+	list, ok := value.([]any)
+	return ok && len(list) == 0
 }
 
 func escapePointer(name string) string {

@@ -160,8 +160,9 @@ func (x *appIndex) match(audiences []directory.AppID) mask {
 			continue
 		}
 		known = true
-		named := x.apps[audience]
-		matched = matched.or(x.all.or(named.include).andNot(named.exclude))
+		named := inOutMasks{include: x.all}
+		named.add(x.apps.lookUp(audience))
+		matched = matched.or(named.include.andNot(named.exclude))
 	}
 	if !known {
 		return x.any
@@ -175,23 +176,30 @@ func (x *userIndex) match(f *Facts) mask {
 	if f.User == "" {
 		sum.include = x.any
 	}
-	sum.add(x.users[f.User])
+	sum.add(x.users.lookUp(f.User))
 	if f.Guest {
-		sum.add(inOutMasks{x.guestsIncluded, x.guestsExcluded})
+		sum.add(&x.guests)
 	}
-	addHeld(&sum, x.groups, f.Groups)
-	addHeld(&sum, x.roles, f.Roles)
+	addHeld(&sum, &x.groups, f.Groups)
+	addHeld(&sum, &x.roles, f.Roles)
 	return sum.include.andNot(sum.exclude)
 }
 
-func (m *inOutMasks) add(o inOutMasks) {
-	m.include, m.exclude = m.include.or(o.include), m.exclude.or(o.exclude)
+// add takes the policies of o in; nil is none.
+func (m *inOutMasks) add(o *inOutMasks) {
+	if o == nil {
+		return
+	}
+	for i := range m.include {
+		m.include[i] |= o.include[i]
+		m.exclude[i] |= o.exclude[i]
+	}
 }
 
 // addHeld adds the policies that name what the person holds. It walks the shorter of the two maps.
-func addHeld[ID ~string](sum *inOutMasks, named inOut[ID], held map[ID]bool) {
-	if len(named) < len(held) {
-		for id, masks := range named {
+func addHeld[ID ~string](sum *inOutMasks, named *inOut[ID], held map[ID]bool) {
+	if len(named.masks) < len(held) {
+		for id, masks := range named.masks {
 			if held[id] {
 				sum.add(masks)
 			}
@@ -200,7 +208,7 @@ func addHeld[ID ~string](sum *inOutMasks, named inOut[ID], held map[ID]bool) {
 	}
 	for id, holds := range held {
 		if holds {
-			sum.add(named[id])
+			sum.add(named.lookUp(id))
 		}
 	}
 }

@@ -32,7 +32,7 @@ const (
 
 // A Condition is a set of conditions, as the flags of conditionsSatisfied and conditionsNotSatisfied. Log Analytics has
 // the number, Graph the names.
-type Condition int
+type Condition int32
 
 // The conditions that are evaluated.
 const (
@@ -89,31 +89,34 @@ var results = map[State][4]Result{
 
 // report appends the part of each policy of the block.
 func (b *block) report(to []Applied, a *assessment) []Applied {
+	active, refused := b.enabled.or(b.reportOnly), a.unmet[rankBlock]
+	for _, unmet := range a.unmet[rankBlock+1:] {
+		refused = refused.or(unmet)
+	}
 	for i := range b.policies {
-		applied := Applied{policy: &b.policies[i]}
-		if applied.policy.State != Disabled {
+		to = append(to, Applied{policy: &b.policies[i]})
+		applied := &to[len(to)-1]
+		if active.has(i) {
 			applied.Satisfied, applied.NotSatisfied = b.conditions(i, a)
-			applied.outcome = a.outcomeOf(i)
-			if applied.outcome > satisfied {
+			if a.applied.has(i) {
+				applied.outcome = satisfied
+			}
+			if refused.has(i) {
+				applied.outcome = a.outcomeOf(i)
 				applied.unbound = a.unmet[rankTokenProtection].has(i)
 				applied.unmet, _ = applied.policy.grant.unmet(a.have)
 			}
 		}
-		to = append(to, applied)
 	}
 	return to
 }
 
+// outcomeOf returns what comes of a policy of which something is unmet.
 func (a *assessment) outcomeOf(i int) outcome {
-	switch {
-	case !a.applied.has(i):
-		return notApplied
-	case a.unmet[rankBlock].has(i), a.unmet[rankTokenProtection].has(i), a.unmet[rankGrant].has(i):
+	if a.unmet[rankBlock].has(i) || a.unmet[rankTokenProtection].has(i) || a.unmet[rankGrant].has(i) {
 		return failed
-	case a.unmet[rankPrompt].has(i):
-		return interrupted
 	}
-	return satisfied
+	return interrupted
 }
 
 // conditions returns the flags of policy i. The application is looked at first, then the users; where one of them fails
@@ -126,23 +129,19 @@ func (b *block) conditions(i int, a *assessment) (satisfied, not Condition) {
 		return ConditionApplication, ConditionUsers
 	}
 	satisfied = ConditionApplication | ConditionUsers
-	for _, c := range [...]struct {
-		flag       Condition
-		set, holds *mask
-	}{
-		{ConditionDevicePlatform, &b.platformsSet, &a.platform},
-		{ConditionClientType, &b.clientAppsSet, &a.clientApp},
-		{ConditionDeviceState, &b.filtersSet, &a.filter},
-		{ConditionAuthenticationFlows, &b.flowsSet, &a.flow},
-	} {
+	look := func(flag Condition, configured, holds *mask) {
 		switch {
-		case !c.set.has(i):
-		case c.holds.has(i):
-			satisfied |= c.flag
+		case !configured.has(i):
+		case holds.has(i):
+			satisfied |= flag
 		default:
-			not |= c.flag
+			not |= flag
 		}
 	}
+	look(ConditionDevicePlatform, &b.platformsSet, &a.platform)
+	look(ConditionClientType, &b.clientAppsSet, &a.clientApp)
+	look(ConditionDeviceState, &b.filtersSet, &a.filter)
+	look(ConditionAuthenticationFlows, &b.flowsSet, &a.flow)
 	return satisfied, not
 }
 

@@ -26,8 +26,9 @@ type mask [blockSize / 64]uint64
 
 const blockSize = 256
 
-func (m *mask) set(i int)      { m[i/64] |= 1 << (i % 64) }
-func (m *mask) has(i int) bool { return m[i/64]&(1<<(i%64)) != 0 }
+// set and has take the place of a policy in its block. The remainder tells the compiler that it is within bounds.
+func (m *mask) set(i int)      { m[uint(i)/64%(blockSize/64)] |= 1 << (uint(i) % 64) }
+func (m *mask) has(i int) bool { return m[uint(i)/64%(blockSize/64)]>>(uint(i)%64)&1 != 0 }
 
 func (m mask) and(o mask) mask {
 	return mask{m[0] & o[0], m[1] & o[1], m[2] & o[2], m[3] & o[3]}
@@ -86,21 +87,51 @@ type compiled struct {
 }
 
 // inOut holds the policies that include and that exclude each id, together: a sign-in asks for both at once.
-type inOut[ID ~string] map[ID]inOutMasks
+type inOut[ID ~string] struct {
+	masks map[ID]*inOutMasks
+	// hints has a bit set for every id that is named, by part of its text. People are in many groups of which policies
+	// name few: for the others the hint saves the look-up.
+	hints [hintBits / 64]uint64
+}
 
 type inOutMasks struct{ include, exclude mask }
 
-func (m inOut[ID]) include(id string, policy int) {
-	masks := m[ID(id)]
-	masks.include.set(policy)
-	m[ID(id)] = masks
+const hintBits = 1024
+
+// hintOf returns the place of an id's hint, from the last eight characters: GUIDs differ everywhere, ids made by hand at
+// the end.
+func hintOf[ID ~string](id ID) uint {
+	var tail uint64
+	if n := len(id); n >= 8 {
+		tail = uint64(id[n-8]) | uint64(id[n-7])<<8 | uint64(id[n-6])<<16 | uint64(id[n-5])<<24 |
+			uint64(id[n-4])<<32 | uint64(id[n-3])<<40 | uint64(id[n-2])<<48 | uint64(id[n-1])<<56
+	}
+	return uint(tail * 0x9e3779b97f4a7c15 >> 54) // Fibonacci hashing to ten bits
 }
 
-func (m inOut[ID]) exclude(id string, policy int) {
-	masks := m[ID(id)]
-	masks.exclude.set(policy)
-	m[ID(id)] = masks
+// lookUp returns the policies that name id, or nil.
+func (m *inOut[ID]) lookUp(id ID) *inOutMasks {
+	if hint := hintOf(id); m.hints[hint/64]&(1<<(hint%64)) == 0 {
+		return nil
+	}
+	return m.masks[id]
 }
+
+// naming returns the policies that name id, to be changed.
+func (m *inOut[ID]) naming(id string) *inOutMasks {
+	if m.masks == nil {
+		m.masks = map[ID]*inOutMasks{}
+	}
+	if m.masks[ID(id)] == nil {
+		m.masks[ID(id)] = &inOutMasks{}
+	}
+	hint := hintOf(id)
+	m.hints[hint/64] |= 1 << (hint % 64)
+	return m.masks[ID(id)]
+}
+
+func (m *inOut[ID]) include(id string, policy int) { m.naming(id).include.set(policy) }
+func (m *inOut[ID]) exclude(id string, policy int) { m.naming(id).exclude.set(policy) }
 
 // An appIndex answers which policies are about a resource.
 type appIndex struct {
@@ -110,11 +141,11 @@ type appIndex struct {
 
 // A userIndex answers which policies are about a person.
 type userIndex struct {
-	any, all                       mask
-	guestsIncluded, guestsExcluded mask
-	users                          inOut[directory.ObjectID]
-	groups                         inOut[directory.ObjectID]
-	roles                          inOut[directory.Role]
+	any, all mask // policies that include somebody; that include All
+	guests   inOutMasks
+	users    inOut[directory.ObjectID]
+	groups   inOut[directory.ObjectID]
+	roles    inOut[directory.Role]
 }
 
 // A filterIndex is a device filter and the policies that use it.
@@ -136,7 +167,7 @@ func NewSet(policies []Policy) (*Set, error) {
 	s := &Set{count: len(policies)}
 	var problems []error
 	for chunk := range slices.Chunk(policies, blockSize) {
-		b := newBlock()
+		b := &block{}
 		for i, p := range chunk {
 			if err := b.add(i, Normalise(p)); err != nil {
 				problems = append(problems, fmt.Errorf("policy: %q (%s) cannot be evaluated: %w", p.DisplayName, p.ID, err))
@@ -152,13 +183,6 @@ func NewSet(policies []Policy) (*Set, error) {
 
 // Len returns the number of policies.
 func (s *Set) Len() int { return s.count }
-
-func newBlock() *block {
-	return &block{
-		apps:  appIndex{apps: inOut[directory.AppID]{}},
-		users: userIndex{users: inOut[directory.ObjectID]{}, groups: inOut[directory.ObjectID]{}, roles: inOut[directory.Role]{}},
-	}
-}
 
 func (b *block) add(i int, p Policy) error {
 	c := compiled{Policy: p, grant: p.GrantControls.compile(), grantNames: p.GrantControls.logged(), sessionNames: []string{}, notEnforced: p.NotEnforced()}
@@ -243,14 +267,14 @@ func (b *block) addUsers(i int, u Users) {
 		case All:
 			x.all.set(i)
 		case GuestsOrExternalUsers:
-			x.guestsIncluded.set(i)
+			x.guests.include.set(i)
 		default:
 			x.users.include(id, i)
 		}
 	}
 	for _, id := range u.ExcludeUsers {
 		if id == GuestsOrExternalUsers {
-			x.guestsExcluded.set(i)
+			x.guests.exclude.set(i)
 			continue
 		}
 		x.users.exclude(id, i)
