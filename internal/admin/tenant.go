@@ -86,7 +86,8 @@ func (s *Service) checkNewTenant(n *NewTenant) (directory.Tenant, error) {
 	return t, p.err()
 }
 
-// storeTenant writes the tenant, its first user and that user's role. The rows lie in the new tenant's audit log.
+// storeTenant writes the tenant, its first user and that user's role. That the tenant was created stands in the operator's
+// audit log, the rest in the new tenant's.
 func (s *Service) storeTenant(ctx context.Context, c Caller, t directory.Tenant, first directory.User) error {
 	created, err := s.entry(c, tenantChange("Create tenant", t, nil, tenantView(t)))
 	if err != nil {
@@ -102,7 +103,7 @@ func (s *Service) storeTenant(ctx context.Context, c Caller, t directory.Tenant,
 	if err != nil {
 		return err
 	}
-	created.Tenant, added.Tenant, assigned.Tenant = t.ID, t.ID, t.ID
+	added.Tenant, assigned.Tenant = t.ID, t.ID
 	if err := s.Store.CreateTenant(ctx, t, created); err != nil {
 		return fmt.Errorf("create tenant: %w", domainConflict(err))
 	}

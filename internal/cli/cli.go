@@ -67,7 +67,7 @@ func New(version string, streams Streams) *cobra.Command {
 // error.
 func group(use, short, example string) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Example: example,
+		Use: use, Short: short, Example: example, SuggestionsMinimumDistance: 2,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil

@@ -17,15 +17,15 @@ import (
 
 // A queryResult is the answer of the Log Analytics query API.
 type queryResult struct {
-	Tables []struct {
-		Name    string `json:"name"`
-		Columns []struct {
-			Name string `json:"name"`
-			Type string `json:"type"`
-		} `json:"columns"`
-		Rows [][]json.RawMessage `json:"rows"`
-	} `json:"tables"`
-	Error *envelope `json:"error"` // a partial answer
+	Tables []queryTable `json:"tables"`
+	Error  *envelope    `json:"error"` // a partial answer
+}
+
+type queryTable struct {
+	Columns []struct {
+		Name string `json:"name"`
+	} `json:"columns"`
+	Rows [][]json.RawMessage `json:"rows"`
 }
 
 // maxQuery bounds a query's text, in bytes.
@@ -115,27 +115,30 @@ func (a *app) query(ctx context.Context, c *client, text, workspace, timespan st
 	if a.json {
 		return writeJSON(a.Out, raw)
 	}
-	for i, t := range result.Tables {
-		if i > 0 {
-			break // further tables describe the answer
-		}
-		rows := table{}
-		for _, column := range t.Columns {
-			rows.header = append(rows.header, column.Name)
-		}
-		for _, row := range t.Rows {
-			cells := make([]string, len(row))
-			for j, cell := range row {
-				cells[j] = cellText(cell)
-			}
-			rows.add(cells...)
-		}
-		if asCSV {
-			return writeCSV(a.Out, rows)
-		}
-		return a.show(nil, rows)
+	if len(result.Tables) == 0 {
+		return nil
 	}
-	return nil
+	rows := result.Tables[0].table() // further tables describe the answer
+	if asCSV {
+		return writeCSV(a.Out, rows)
+	}
+	return rows.write(a.Out, styleFor(a.Out, a.noColour))
+}
+
+// table returns the rows as texts.
+func (t queryTable) table() table {
+	var rows table
+	for _, column := range t.Columns {
+		rows.header = append(rows.header, column.Name)
+	}
+	for _, row := range t.Rows {
+		cells := make([]string, len(rows.header))
+		for i, cell := range row[:min(len(row), len(cells))] {
+			cells[i] = cellText(cell)
+		}
+		rows.add(cells...)
+	}
+	return rows
 }
 
 // cellText spells a cell: strings bare, null as nothing, all else as its JSON.

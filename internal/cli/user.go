@@ -71,7 +71,7 @@ func (a *app) userCreate() *cobra.Command {
 server makes one and this command prints it, once.`,
 		Example: `  boundgate user create mika@contoso.example --name "Mika Laine" --generate
   boundgate user create ken_fabrikam@contoso.example --name "Ken" --home-tenant ID --home-user ID`,
-		Args: arguments("USER"),
+		Args:    arguments("USER"),
 		PreRunE: oneSource(&generate, &fromStdin),
 		RunE: a.run(func(ctx context.Context, c *client, args []string) error {
 			body := map[string]any{"userPrincipalName": args[0], "displayName": name, "accountEnabled": true}
