@@ -15,7 +15,7 @@ const (
 var (
 	platformSlots  = [platformCount]Platform{UnknownPlatform, Windows, WindowsPhone, MacOS, IOS, Android, Linux}
 	clientAppSlots = [clientAppCount]ClientAppType{"", Browser, MobileAppsAndDesktopClients, ExchangeActiveSync, OtherClients}
-	flowSlots      = [flowCount]string{"", noTransferOfAny, deviceCodeFlow, transferOfAuth}
+	flowSlots      = [flowCount]string{"", noTransfer, deviceCodeFlow, authenticationTransfer}
 )
 
 func platformOfSlot(slot int) Platform       { return platformSlots[slot] }

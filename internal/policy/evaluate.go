@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"boundgate/internal/aadsts"
 	"boundgate/internal/directory"
 )
@@ -59,23 +61,23 @@ func (s *Set) Decide(f Facts) Decision {
 
 // Evaluate returns the decision and every policy's part in it. It does not stop at the first refusal.
 func (s *Set) Evaluate(f Facts) Verdict {
-	applied := make([]Applied, 0, s.count)
-	decision := s.decide(&f, &applied)
+	applied := slices.Clone(s.blank)
+	decision := s.decide(&f, applied)
 	return Verdict{Decision: decision, Applied: applied}
 }
 
-// decide is the one function behind both, and behind report-only and enforced alike.
-func (s *Set) decide(f *Facts, report *[]Applied) Decision {
+// decide is the one function behind both, and behind report-only and enforced alike. It fills in report, if there is one.
+func (s *Set) decide(f *Facts, report []Applied) Decision {
 	applies, refused := false, ranked{}
 	var wouldBe ranked
-	for _, b := range s.blocks {
+	for i, b := range s.blocks {
 		var a assessment
 		b.assess(f, &a)
 		applies = applies || !a.applied.and(b.enabled).empty()
 		refused.keepWorse(b, &a, b.enabled)
 		wouldBe.keepWorse(b, &a, b.reportOnly)
 		if report != nil {
-			*report = b.report(*report, &a)
+			b.report(report[i*blockSize:][:len(b.policies)], &a)
 		}
 	}
 	return Decision{Status: statusOf(applies, refused.Cause), Cause: refused.Cause, WouldBe: wouldBe.Cause}

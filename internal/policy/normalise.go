@@ -58,7 +58,7 @@ var (
 	clientAppTypes  = []ClientAppType{AllClientApps, Browser, MobileAppsAndDesktopClients, ExchangeActiveSync, EASSupported, OtherClients}
 	platforms       = []Platform{Android, IOS, Windows, WindowsPhone, MacOS, Linux, AllPlatforms}
 	filterModes     = []string{FilterIncludes, FilterExcludes}
-	transferMethods = []string{deviceCodeFlow, transferOfAuth}
+	transferMethods = []string{deviceCodeFlow, authenticationTransfer}
 	operators       = []string{"AND", "OR"}
 )
 
@@ -77,7 +77,7 @@ func (f *AuthenticationFlows) methods() []string {
 	}
 	var methods []string
 	for _, m := range strings.Split(f.TransferMethods, ",") {
-		if m = strings.TrimSpace(m); m != "" && !strings.EqualFold(m, noTransferOfAny) {
+		if m = strings.TrimSpace(m); m != "" && !strings.EqualFold(m, noTransfer) {
 			methods = append(methods, m)
 		}
 	}

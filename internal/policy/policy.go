@@ -80,14 +80,23 @@ const (
 	Office365             = "Office365"             // the Office 365 group of applications
 	GuestsOrExternalUsers = "GuestsOrExternalUsers" // every guest
 	AdminPortals          = "MicrosoftAdminPortals" // not evaluated
-	AllPlatforms          = Platform("all")
-	AllClientApps         = ClientAppType("all")
-	EASSupported          = ClientAppType("easSupported")
-	FilterIncludes        = "include"
-	FilterExcludes        = "exclude"
-	deviceCodeFlow        = "deviceCodeFlow"
-	transferOfAuth        = "authenticationTransfer"
-	noTransferOfAny       = "none"
+
+	AllPlatforms  = Platform("all")
+	AllClientApps = ClientAppType("all")
+	EASSupported  = ClientAppType("easSupported") // Exchange ActiveSync on supported platforms
+)
+
+// The modes of a filter.
+const (
+	FilterIncludes = "include"
+	FilterExcludes = "exclude"
+)
+
+// The transfer methods.
+const (
+	noTransfer             = "none"
+	deviceCodeFlow         = "deviceCodeFlow"
+	authenticationTransfer = "authenticationTransfer"
 )
 
 // Applications are the resources that a policy is about: application ids, or All, None or Office365.

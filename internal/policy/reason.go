@@ -36,8 +36,8 @@ const (
 // An Explanation is a reason in words for people: what is the matter, and what to do about it.
 type Explanation struct{ Message, Remedy string }
 
-// A text is a pair of templates, in which {device}, {Device} (to begin a sentence), {system}, {application}, {Application}, {version}, {minimum}, {option} and {why}
-// stand for the facts.
+// A text is a pair of templates. In them {device}, {system}, {application}, {version}, {minimum}, {option}, {why} and
+// {profileFilter} stand for the facts; {Device} and {Application} begin a sentence.
 type text struct{ message, remedy string }
 
 // texts has the words of every reason.

@@ -18,7 +18,7 @@ import (
 // policies there are.
 type Set struct {
 	blocks []*block
-	count  int
+	blank  []Applied // a report in which nothing is known yet
 }
 
 // mask has a bit for each policy of a block.
@@ -164,7 +164,7 @@ type grantIndex struct {
 // Validate would not have let in for its conditions or its filter is an error, unless it is off: a set that looked past it
 // would let through what it refuses.
 func NewSet(policies []Policy) (*Set, error) {
-	s := &Set{count: len(policies)}
+	s := &Set{}
 	var problems []error
 	for chunk := range slices.Chunk(policies, blockSize) {
 		b := &block{}
@@ -174,6 +174,9 @@ func NewSet(policies []Policy) (*Set, error) {
 			}
 		}
 		s.blocks = append(s.blocks, b)
+		for i := range b.policies {
+			s.blank = append(s.blank, Applied{policy: &b.policies[i]})
+		}
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -182,7 +185,7 @@ func NewSet(policies []Policy) (*Set, error) {
 }
 
 // Len returns the number of policies.
-func (s *Set) Len() int { return s.count }
+func (s *Set) Len() int { return len(s.blank) }
 
 func (b *block) add(i int, p Policy) error {
 	c := compiled{Policy: p, grant: p.GrantControls.compile(), grantNames: p.GrantControls.logged(), sessionNames: []string{}, notEnforced: p.NotEnforced()}
