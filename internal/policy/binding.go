@@ -178,7 +178,7 @@ func judgeRegistration(d device.Device) Reason {
 		return ReasonSurfaceHub
 	case d.Edition == device.TeamsRooms:
 		return ReasonTeamsRooms
-	case !d.FreshCredentials && d.TrustType != device.HybridJoined: // nobody signs in to a hybrid join
+	case !d.FreshCredentials:
 		return ReasonStaleRegistration
 	case !d.Enabled:
 		return ReasonDeviceDisabled

@@ -103,7 +103,7 @@ func TestDevices(t *testing.T) {
 		{"Surface Hub", laptop(edition(device.SurfaceHub)), judgement(CodeDeviceUnsupported, ReasonSurfaceHub)}, // S22
 		{"Teams Rooms", laptop(edition(device.TeamsRooms)), judgement(CodeDeviceUnsupported, ReasonTeamsRooms)}, // S22
 		{"stale credentials", laptop(stale), judgement(CodeDeviceUnsupported, ReasonStaleRegistration)},         // S52
-		{"a hybrid join, in which nobody signs in", laptop(stale, trust(device.HybridJoined)), bound},
+		{"stale credentials of a hybrid join", laptop(stale, trust(device.HybridJoined)), judgement(CodeDeviceUnsupported, ReasonStaleRegistration)},
 		{"disabled", laptop(disabled), judgement(CodeDeviceUnsupported, ReasonDeviceDisabled)},
 		{"no trust type", laptop(trust("")), judgement(CodeDeviceUnsupported, ReasonTrustTypeUnknown)}, // P07
 
