@@ -106,13 +106,7 @@ func (s *Service) UpdatePolicy(ctx context.Context, c Caller, id string, documen
 
 // strictness orders the states: off, report-only, on.
 func strictness(state policy.State) int {
-	switch state {
-	case policy.Enabled:
-		return 2
-	case policy.ReportOnly:
-		return 1
-	}
-	return 0
+	return slices.Index([]policy.State{policy.Disabled, policy.ReportOnly, policy.Enabled}, state)
 }
 
 // DeletePolicy removes a policy.

@@ -197,12 +197,12 @@ func (c *client) do(req *http.Request) (*http.Response, error) {
 
 func drain(res *http.Response) {
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10)
-	res.Body.Close()
+	closeQuietly(res.Body)
 }
 
 // decodeAnswer reads a success into out, or a failure into an Error.
 func decodeAnswer(res *http.Response, out any) error {
-	defer res.Body.Close()
+	defer closeQuietly(res.Body)
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
 		return failure("try again", "the server's answer broke off: %v", err)

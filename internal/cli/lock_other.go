@@ -22,14 +22,14 @@ func lock(dir string) (unlock func(), err error) {
 	for {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 		if err == nil {
-			f.Close()
-			return func() { os.Remove(path) }, nil
+			closeQuietly(f)
+			return func() { _ = os.Remove(path) }, nil
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("lock the sign-in: %w", err)
 		}
 		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > stale {
-			os.Remove(path)
+			_ = os.Remove(path) // another waiter may be quicker
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

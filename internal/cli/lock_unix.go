@@ -20,8 +20,8 @@ func lock(dir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("lock the sign-in: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
+		closeQuietly(f)
 		return nil, fmt.Errorf("lock the sign-in: %w", err)
 	}
-	return func() { f.Close() }, nil // closing releases the lock
+	return func() { closeQuietly(f) }, nil // closing releases the lock
 }

@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
-	"os"
 	"strings"
 
 	"boundgate/internal/directory"
@@ -99,21 +97,9 @@ func (a *app) readFile(cmd *cobra.Command, name string) (json.RawMessage, error)
 	if name == "" {
 		return nil, Usage(cmd, "-f FILE is missing")
 	}
-	var in = a.In
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, failure("name a file with -f, or - for standard input", "cannot read the policy: %v", err)
-		}
-		defer f.Close()
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxPolicyFile+1))
+	data, err := a.readInput(name, "policy", maxPolicyFile)
 	if err != nil {
-		return nil, failure("", "cannot read the policy: %v", err)
-	}
-	if len(data) > maxPolicyFile {
-		return nil, failure("", "the policy is larger than %d KiB", maxPolicyFile>>10)
+		return nil, err
 	}
 	if err := wellFormed(data); err != nil {
 		return nil, failure("mend the document, or print one with \"boundgate policy template\"", "%s is not JSON: %v", name, err)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
 	"boundgate/internal/directory"
@@ -68,21 +67,9 @@ func (a *app) queryText(cmd *cobra.Command, args []string, file string) (string,
 	if len(args) > 0 {
 		return "", Usage(cmd, "give the query as the argument or with -f, not both")
 	}
-	in := a.In
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return "", failure("name a file with -f, or - for standard input", "cannot read the query: %v", err)
-		}
-		defer f.Close()
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxQuery+1))
+	data, err := a.readInput(file, "query", maxQuery)
 	if err != nil {
-		return "", failure("", "cannot read the query: %v", err)
-	}
-	if len(data) > maxQuery {
-		return "", failure("", "the query is larger than %d KiB", maxQuery>>10)
+		return "", err
 	}
 	return strings.TrimPrefix(string(data), "\ufeff"), nil
 }

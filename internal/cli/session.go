@@ -96,7 +96,7 @@ func (s session) save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("keep the sign-in: %w", err)
 	}
-	defer os.Remove(f.Name()) // gone after the rename; only a failure leaves it
+	defer func() { _ = os.Remove(f.Name()) }() // gone after the rename; only a failure leaves it
 	_, err = f.Write(append(data, '\n'))
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("keep the sign-in: %w", err)
