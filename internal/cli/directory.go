@@ -28,7 +28,7 @@ type annotated struct {
 type organization struct {
 	ID          string         `json:"id"`
 	DisplayName string         `json:"displayName"`
-	Workspace   string         `json:"@boundgate.workspaceId"`
+	Workspace   string         `json:"workspaceId"`
 	Domains     []domain       `json:"verifiedDomains"`
 	Settings    map[string]any `json:"settings"`
 }

@@ -34,7 +34,7 @@ func (h *handler) organization(q *request) error {
 	}
 	return q.collection("organization", []members{{
 		"id": t.ID, "displayName": t.DisplayName, "createdDateTime": stamp(t.CreatedAt), "tenantType": "AAD",
-		"verifiedDomains": verified, "@boundgate.workspaceId": workspace,
+		"verifiedDomains": verified, "workspaceId": workspace,
 	}}, "")
 }
 

@@ -559,7 +559,7 @@ func TestTenants(t *testing.T) {
 	if a := s.call(t, global, "GET", "/beta/boundgate/tenants/"+newID, ""); a.status != 404 {
 		t.Errorf("the operator reads another tenant: %d %s, want 404", a.status, a.text)
 	}
-	if a := s.call(t, global, "GET", "/v1.0/organization", ""); a.at("value", 0, "id") != string(contoso) || a.at("value", 0, "@boundgate.workspaceId") == nil {
+	if a := s.call(t, global, "GET", "/v1.0/organization", ""); a.at("value", 0, "id") != string(contoso) || a.at("value", 0, "workspaceId") == nil {
 		t.Errorf("organization: %s", a.text)
 	}
 }
