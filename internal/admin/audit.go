@@ -27,7 +27,7 @@ func (s *Service) AuditEntries(ctx context.Context, c Caller, q AuditQuery) ([]a
 	if err := Authorize(c, ReadAudit); err != nil {
 		return nil, err
 	}
-	rows, err := s.Store.AuditEntries(ctx, c.Tenant, q)
+	rows, err := s.Store.AuditEntries(ctx, c.Tenant, q.From, q.To, q.After, q.Limit)
 	if err != nil {
 		return nil, fmt.Errorf("read audit log: %w", err)
 	}

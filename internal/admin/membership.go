@@ -52,9 +52,15 @@ func (s *Service) groupsOf(ctx context.Context, tenant directory.TenantID, user 
 
 // assignments returns who holds which role, by role and user.
 func (s *Service) assignments(ctx context.Context, tenant directory.TenantID) ([]RoleAssignment, error) {
-	list, err := s.Store.RoleAssignments(ctx, tenant)
+	holders, err := s.Store.RoleAssignments(ctx, tenant)
 	if err != nil {
 		return nil, fmt.Errorf("list role assignments: %w", err)
+	}
+	list := []RoleAssignment{}
+	for role, users := range holders {
+		for _, user := range users {
+			list = append(list, RoleAssignment{role, user})
+		}
 	}
 	sortAssignments(list)
 	return list, nil

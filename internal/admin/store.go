@@ -67,7 +67,8 @@ type GroupStore interface {
 
 // RoleStore keeps who holds which directory role.
 type RoleStore interface {
-	RoleAssignments(ctx context.Context, tenant directory.TenantID) ([]RoleAssignment, error)
+	// RoleAssignments returns the holders of each role.
+	RoleAssignments(ctx context.Context, tenant directory.TenantID) (map[directory.Role][]directory.ObjectID, error)
 	AssignRole(ctx context.Context, tenant directory.TenantID, role directory.Role, user directory.ObjectID, e audit.Entry) error
 	UnassignRole(ctx context.Context, tenant directory.TenantID, role directory.Role, user directory.ObjectID, e audit.Entry) error
 }
@@ -101,5 +102,7 @@ type PolicyStore interface {
 
 // AuditStore reads the directory audit log.
 type AuditStore interface {
-	AuditEntries(ctx context.Context, tenant directory.TenantID, q AuditQuery) ([]audit.Entry, error)
+	// AuditEntries returns at most limit rows, the newest first, from and to inclusive (the zero time is no bound), behind
+	// the row with the id after ("" for the newest).
+	AuditEntries(ctx context.Context, tenant directory.TenantID, from, to time.Time, after string, limit int) ([]audit.Entry, error)
 }

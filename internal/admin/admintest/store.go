@@ -349,8 +349,14 @@ func (s *Store) RemoveMember(_ context.Context, id directory.TenantID, group, me
 }
 
 // RoleAssignments serves admin.RoleStore.
-func (s *Store) RoleAssignments(_ context.Context, id directory.TenantID) ([]admin.RoleAssignment, error) {
-	return read(s, id, func(t *tenant) ([]admin.RoleAssignment, error) { return slices.Collect(maps.Keys(t.roles)), nil })
+func (s *Store) RoleAssignments(_ context.Context, id directory.TenantID) (map[directory.Role][]directory.ObjectID, error) {
+	return read(s, id, func(t *tenant) (map[directory.Role][]directory.ObjectID, error) {
+		holders := map[directory.Role][]directory.ObjectID{}
+		for a := range t.roles {
+			holders[a.Role] = append(holders[a.Role], a.User)
+		}
+		return holders, nil
+	})
 }
 
 // AssignRole serves admin.RoleStore.
@@ -448,16 +454,16 @@ func (s *Store) DeletePolicy(_ context.Context, id directory.TenantID, policyID 
 }
 
 // AuditEntries serves admin.AuditStore.
-func (s *Store) AuditEntries(_ context.Context, id directory.TenantID, q admin.AuditQuery) ([]audit.Entry, error) {
+func (s *Store) AuditEntries(_ context.Context, id directory.TenantID, from, to time.Time, after string, limit int) ([]audit.Entry, error) {
 	return read(s, id, func(*tenant) ([]audit.Entry, error) {
 		var list []audit.Entry
-		behind := q.After == ""
+		behind := after == ""
 		for _, e := range slices.Backward(s.entries) {
 			switch {
 			case e.Tenant != id:
 			case !behind:
-				behind = e.ID == q.After
-			case len(list) < q.Limit && (q.From.IsZero() || !e.At.Before(q.From)) && (q.To.IsZero() || !e.At.After(q.To)):
+				behind = e.ID == after
+			case len(list) < limit && (from.IsZero() || !e.At.Before(from)) && (to.IsZero() || !e.At.After(to)):
 				list = append(list, e)
 			}
 		}
