@@ -277,7 +277,7 @@ func TestAuditRow(t *testing.T) {
 }
 
 // What a device says of itself and what the server has concluded stay as they are, whatever is set.
-func TestDevicePatchLeavesWhatIsNotTheAdministrators(t *testing.T) { // P07
+func TestDevicePatchLeavesWhatIsNotTheAdministrators(t *testing.T) {
 	o := admintest.NewOrganisation(t)
 	key := admin.DeviceKey{DeviceID: id("LAPTOP-7 device")}
 	before, err := o.Service.Device(ctx, global, key)
@@ -334,7 +334,7 @@ func TestLastGlobalAdministratorStays(t *testing.T) {
 	}
 }
 
-func TestPasswordsAreBounded(t *testing.T) { // P14
+func TestPasswordsAreBounded(t *testing.T) {
 	o := admintest.NewOrganisation(t)
 	for _, tt := range []struct {
 		name, password string

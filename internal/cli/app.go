@@ -53,12 +53,12 @@ func (a *app) appList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t := table{header: []string{"APPLICATION", "SUPPORT", "OPTION OR REASON", "APP ID"}}
+			t := table{header: []string{"APPLICATION", "SUPPORT", "APP ID", "OPTION OR REASON"}}
 			shown := []application{}
 			for _, each := range apps {
 				if all || each.Listed || each.Unsupported || !each.BuiltIn {
 					shown = append(shown, each)
-					t.add(each.DisplayName, each.support(), each.BrokerOption+each.Why, each.AppID)
+					t.add(each.DisplayName, each.support(), each.AppID, each.BrokerOption+each.Why)
 				}
 			}
 			return a.show(shown, t)

@@ -353,6 +353,21 @@ func TestDirectoryCommands(t *testing.T) {
 	s.must(t, "app", "remove", "Payroll")
 	s.must(t, "resource", "add", "Payroll", "--identifier", "api://payroll") // S05
 	s.must(t, "resource", "remove", "Payroll")
+	if out := s.must(t, "role", "list"); !strings.Contains(out, "Global Administrator") || !strings.Contains(out, "admin@contoso.example") {
+		t.Errorf("role list: %s", out)
+	}
+	if out := s.must(t, "licence", "list"); !strings.Contains(out, "AAD_PREMIUM  Enabled  100") {
+		t.Errorf("licence list: %s", out)
+	}
+	if out := s.must(t, "resource", "list"); !strings.Contains(out, "Office 365 Exchange Online") {
+		t.Errorf("resource list: %s", out)
+	}
+	s.must(t, "device", "create", "SRV-3", "--os", "Windows Server", "--os-version", "10.0.20348.2402", "--sid", "S-1-5-21-1-2-3-1104", "--certificate", s.caFile) // S12
+	if out := s.must(t, "device", "list"); !strings.Contains(out, "SRV-3   Windows Server 10.0.20348.2402  ServerAd") {
+		t.Errorf("device list: %s", out)
+	}
+	s.must(t, "tenant", "add-domain", string(contoso), "contoso.test")
+	s.must(t, "tenant", "remove-domain", string(contoso), "contoso.test")
 	s.must(t, "tenant", "set", "--devices-per-user", "7")
 	if out := s.must(t, "tenant", "show"); !strings.Contains(out, `"devicesPerUser":7`) {
 		t.Errorf("tenant show: %s", out)

@@ -201,9 +201,9 @@ func TestRefusals(t *testing.T) {
 		{"an empty body", global, "POST", "/v1.0/groups", ``, 400, "missing"},
 		{"a body nested too deeply", global, "POST", "/v1.0/groups", strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40), 400, "nested"}, // P14
 		{"a body that is too large", global, "POST", "/v1.0/groups", `{"displayName":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "larger"},      // P14
-		{"a trust type", global, "PATCH", "/v1.0/devices/" + id("LAPTOP-7"), `{"trustType":"ServerAd"}`, 400, "/trustType"},                      // P07
-		{"a device's owner", global, "PATCH", "/v1.0/devices/" + id("LAPTOP-7"), `{"ownerId":"x"}`, 400, "/ownerId"},                             // P07
-		{"a device's freshness", global, "PATCH", "/v1.0/devices/" + id("LAPTOP-7"), `{"freshCredentials":true}`, 400, "/freshCredentials"},      // P07
+		{"a trust type", global, "PATCH", "/v1.0/devices/" + id("LAPTOP-7"), `{"trustType":"ServerAd"}`, 400, "/trustType"},
+		{"a device's owner", global, "PATCH", "/v1.0/devices/" + id("LAPTOP-7"), `{"ownerId":"x"}`, 400, "/ownerId"},
+		{"a device's freshness", global, "PATCH", "/v1.0/devices/" + id("LAPTOP-7"), `{"freshCredentials":true}`, 400, "/freshCredentials"},
 		{"an extension attribute that is not there", global, "PATCH", "/v1.0/devices/" + id("LAPTOP-7"), `{"extensionAttributes":{"extensionAttribute16":"x"}}`, 400, "extensionAttribute16"},
 		{"a password that is too short", global, "PATCH", "/v1.0/users/" + id("mika"), `{"passwordProfile":{"password":"short"}}`, 400, "shorter"},
 		{"a forged continuation", global, "GET", "/beta/auditLogs/signIns?$skiptoken=forged", "", 400, "$skiptoken"},
