@@ -99,7 +99,7 @@ func DecryptResponse(key SessionKey, jwe string) ([]byte, error) {
 	if p.header.Algorithm != "dir" || p.header.Encryption != "A256GCM" || len(p.key) != 0 {
 		return nil, fmt.Errorf("%w: not a response under a session key", ErrMalformed)
 	}
-	ctx, err := base64.StdEncoding.DecodeString(p.header.Context)
+	ctx, err := decode64(standard64, p.header.Context)
 	if err != nil || len(ctx) == 0 || len(ctx) > maxContext {
 		return nil, fmt.Errorf("%w: ctx", ErrMalformed)
 	}
@@ -133,7 +133,7 @@ func splitJWE(jwe string) (jweParts, error) {
 	}
 	var text []byte
 	for n, into := range []*[]byte{&text, &p.key, &p.iv, &p.ciphertext, &p.tag} {
-		b, err := strict64.DecodeString(parts[n])
+		b, err := decode64(strict64, parts[n])
 		if err != nil {
 			return p, fmt.Errorf("%w: part %d is not base64url: %w", ErrMalformed, n+1, err)
 		}

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -62,9 +61,9 @@ func (n *Nonces) Check(nonce string, at time.Time) (id NonceID, expires time.Tim
 	if len(nonce) != nonceLength {
 		return id, expires, ErrNonceInvalid
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(nonce)
-	if err != nil {
-		return id, expires, fmt.Errorf("%w: %w", ErrNonceInvalid, err)
+	b, err := decode64(strict64, nonce)
+	if err != nil || len(b) != nonceBytes {
+		return id, expires, ErrNonceInvalid
 	}
 	mac := n.mac(b[:nonceTime+nonceRandom])
 	if subtle.ConstantTimeCompare(mac[:], b[nonceTime+nonceRandom:]) != 1 {

@@ -31,8 +31,20 @@ type compact struct {
 	signingInput string
 }
 
-// strict64 refuses what is not the one encoding of its bytes.
-var strict64 = base64.RawURLEncoding.Strict()
+// strict64 is base64url without padding, RFC 7515 section 2; standard64 is the padded base64 of ctx, x5c and key blobs.
+var (
+	strict64   = base64.RawURLEncoding.Strict()
+	standard64 = base64.StdEncoding.Strict()
+)
+
+// decode64 refuses what is not the one encoding of its bytes. Package base64 passes over line breaks, so that many texts
+// would stand for the same bytes and a text's length would not tell theirs.
+func decode64(encoding *base64.Encoding, text string) ([]byte, error) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, errors.New("base64 has line breaks")
+	}
+	return encoding.DecodeString(text)
+}
 
 func splitJWS(jws string) (compact, error) {
 	var c compact
@@ -47,11 +59,7 @@ func splitJWS(jws string) (compact, error) {
 		return c, fmt.Errorf("%w: the header is too long", ErrMalformed)
 	}
 	for n, into := range []*[]byte{&c.header, &c.payload, &c.signature} {
-		// The decoder skips line breaks; an encoding with them is not the one that was signed.
-		if strings.ContainsAny(parts[n], "\r\n") {
-			return c, fmt.Errorf("%w: part %d is not base64url", ErrMalformed, n+1)
-		}
-		b, err := strict64.DecodeString(parts[n])
+		b, err := decode64(strict64, parts[n])
 		if err != nil {
 			return c, fmt.Errorf("%w: part %d is not base64url: %w", ErrMalformed, n+1, err)
 		}
@@ -114,10 +122,7 @@ func ParseSessionProof(jws string) (*SessionProof, error) {
 	if err != nil {
 		return nil, err
 	}
-	if strings.ContainsAny(h.Context, "\r\n") {
-		return nil, fmt.Errorf("%w: ctx is not base64", ErrMalformed)
-	}
-	ctx, err := base64.StdEncoding.Strict().DecodeString(h.Context)
+	ctx, err := decode64(standard64, h.Context)
 	if err != nil || len(ctx) == 0 || len(ctx) > maxContext {
 		return nil, fmt.Errorf("%w: ctx is not base64 of 1 to %d bytes", ErrMalformed, maxContext)
 	}
@@ -176,7 +181,7 @@ func parseX5C(raw json.RawMessage) (*x509.Certificate, error) {
 		}
 		text = list[0]
 	}
-	der, err := base64.StdEncoding.DecodeString(text)
+	der, err := decode64(standard64, text)
 	if err != nil {
 		return nil, err
 	}

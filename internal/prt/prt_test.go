@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -471,4 +472,49 @@ func BenchmarkVerifySession(b *testing.B) {
 			b.Fatal("does not verify")
 		}
 	}
+}
+
+// Line breaks are not base64 here: a client puts them into any JSON string. // P14
+func TestLineBreaksAreRefused(t *testing.T) {
+	n := &Nonces{Key: [32]byte{1}}
+	at := time.Unix(1700000000, 0)
+	for _, nonce := range []string{strings.Repeat("\n", nonceLength), n.Mint(at)[:nonceLength-1] + "\n"} {
+		if _, _, err := n.Check(nonce, at); !errors.Is(err, ErrNonceInvalid) {
+			t.Errorf("Check(%q) = %v, want ErrNonceInvalid", nonce, err)
+		}
+	}
+	if _, _, err := ParseToken("1.P" + strings.Repeat("\n", tokenLength-3)); !errors.Is(err, ErrMalformed) {
+		t.Errorf("a token of line breaks: %v, want ErrMalformed", err)
+	}
+	blob := MarshalTransportKey(&vectorTransportKey(t).PublicKey)
+	if _, err := ParseTransportKey(blob[:9] + "\n" + blob[9:]); !errors.Is(err, ErrMalformed) {
+		t.Errorf("a transport key with a line break: %v, want ErrMalformed", err)
+	}
+}
+
+// FuzzNonce holds Check to its promise: no text makes it fail otherwise than with its two errors, and what it takes is what
+// Mint gave out. // P03
+func FuzzNonce(f *testing.F) {
+	n := &Nonces{Key: [32]byte{1}, Epoch: 7}
+	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	// Not from Mint, which draws: each of fuzzing's processes must know the same one.
+	raw := binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro()))
+	raw = append(raw, make([]byte, nonceRandom)...)
+	mac := n.mac(raw)
+	minted := strict64.EncodeToString(append(raw, mac[:]...))
+	if _, _, err := n.Check(minted, at); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(minted)
+	f.Add(strings.Repeat("\n", nonceLength))
+	f.Add(strings.Repeat("A", nonceLength))
+	f.Fuzz(func(t *testing.T, nonce string) {
+		_, _, err := n.Check(nonce, at)
+		switch {
+		case err == nil && nonce != minted:
+			t.Errorf("Check takes %q, which Mint did not give out", nonce)
+		case err != nil && !errors.Is(err, ErrNonceInvalid) && !errors.Is(err, ErrNonceExpired):
+			t.Errorf("Check(%q) = %v", nonce, err)
+		}
+	})
 }

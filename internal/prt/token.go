@@ -47,7 +47,7 @@ func ParseToken(text string) (Kind, Hash, error) {
 	if kind != KindPRT && kind != KindRefreshToken && kind != KindCode {
 		return 0, Hash{}, fmt.Errorf("%w: unknown kind of token", ErrMalformed)
 	}
-	if _, err := base64.RawURLEncoding.Strict().DecodeString(text[len(tokenPrefix)+1:]); err != nil {
+	if _, err := decode64(strict64, text[len(tokenPrefix)+1:]); err != nil {
 		return 0, Hash{}, fmt.Errorf("%w: not a token of this server", ErrMalformed)
 	}
 	return kind, sha256.Sum256([]byte(text)), nil

@@ -26,7 +26,7 @@ func ParseTransportKey(text string) (*rsa.PublicKey, error) {
 	if len(text) > maxTransportKey {
 		return nil, fmt.Errorf("%w: the transport key is longer than %d characters", ErrMalformed, maxTransportKey)
 	}
-	raw, err := base64.StdEncoding.DecodeString(text)
+	raw, err := decode64(standard64, text)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the transport key is not base64: %w", ErrMalformed, err)
 	}
