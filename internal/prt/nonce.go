@@ -14,7 +14,7 @@ import (
 // NonceLifetime is how long a nonce may be used after it was given out.
 const NonceLifetime = 5 * time.Minute
 
-// nonceSkew is how far in the future another node's clock may have put a nonce.
+// nonceSkew is how far apart the clocks of two nodes may be.
 const nonceSkew = 30 * time.Second
 
 // Facts about nonces.
@@ -29,7 +29,7 @@ type NonceID = [32]byte
 // Nonces makes nonces that carry their own time and authenticate themselves, so that giving one out stores nothing (P14).
 // That each is used once is for the store to see to, when a proof spends it.
 type Nonces struct {
-	Key [32]byte
+	Key [32]byte // a Nonces without one accepts none
 	// Epoch changes when a backup of the store is restored: nonces of another epoch are void.
 	Epoch uint64
 }
@@ -44,8 +44,12 @@ const (
 
 var nonceLength = base64.RawURLEncoding.EncodedLen(nonceBytes)
 
-// Mint returns a new nonce, of the characters A-Z a-z 0-9 - _.
+// Mint returns a new nonce, of the characters A-Z a-z 0-9 - _. It panics where there is no key: anyone could make such
+// nonces (P19).
 func (n *Nonces) Mint(at time.Time) string {
+	if n.Key == [32]byte{} {
+		panic("prt: nonces without a key")
+	}
 	var b [nonceBytes]byte
 	binary.BigEndian.PutUint64(b[:nonceTime], uint64(at.UnixMicro()))
 	if _, err := rand.Read(b[nonceTime : nonceTime+nonceRandom]); err != nil {
@@ -56,9 +60,11 @@ func (n *Nonces) Mint(at time.Time) string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// Check returns the id of a nonce that this server gave out not longer than NonceLifetime before at, and when it expires.
+// Check returns the id of a nonce that this server gave out not longer than NonceLifetime before at, and when its record
+// among the spent ones may be dropped. That is later than the nonce's end by the skew of clocks: a node whose clock is
+// behind would otherwise still take a nonce whose record another node has dropped.
 func (n *Nonces) Check(nonce string, at time.Time) (id NonceID, expires time.Time, err error) {
-	if len(nonce) != nonceLength {
+	if n.Key == [32]byte{} || len(nonce) != nonceLength {
 		return id, expires, ErrNonceInvalid
 	}
 	b, err := decode64(strict64, nonce)
@@ -70,11 +76,10 @@ func (n *Nonces) Check(nonce string, at time.Time) (id NonceID, expires time.Tim
 		return id, expires, ErrNonceInvalid
 	}
 	minted := time.UnixMicro(int64(binary.BigEndian.Uint64(b[:nonceTime])))
-	expires = minted.Add(NonceLifetime)
-	if !at.Before(expires) || minted.After(at.Add(nonceSkew)) {
+	if !at.Before(minted.Add(NonceLifetime)) || minted.After(at.Add(nonceSkew)) {
 		return id, expires, ErrNonceExpired
 	}
-	return sha256.Sum256(b), expires, nil
+	return sha256.Sum256(b), minted.Add(NonceLifetime + nonceSkew), nil
 }
 
 func (n *Nonces) mac(b []byte) (out [nonceMAC]byte) {

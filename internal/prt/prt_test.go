@@ -518,3 +518,37 @@ func FuzzNonce(f *testing.F) {
 		}
 	})
 }
+
+// As long as any node takes a nonce, its record among the spent ones is kept, whoever's clock drops it. // P03
+func TestASpentNonceIsRememberedWhileAnyNodeTakesIt(t *testing.T) {
+	n := &Nonces{Key: [32]byte{1}}
+	minted := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	nonce := n.Mint(minted)
+	_, dropped, err := n.Check(nonce, minted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := dropped.Add(-nonceSkew) // the slowest clock when the fastest drops the record
+	if _, _, err := n.Check(nonce, behind); !errors.Is(err, ErrNonceExpired) {
+		t.Errorf("after its record is dropped at %s, a node at %s says %v", dropped, behind, err)
+	}
+}
+
+// Without a key there are no nonces. // P19
+func TestNoncesNeedAKey(t *testing.T) {
+	n := &Nonces{}
+	forged := make([]byte, nonceBytes)
+	at := time.Unix(1700000000, 0)
+	binary.BigEndian.PutUint64(forged, uint64(at.UnixMicro()))
+	mac := n.mac(forged[:nonceTime+nonceRandom])
+	copy(forged[nonceTime+nonceRandom:], mac[:])
+	if _, _, err := n.Check(strict64.EncodeToString(forged), at); !errors.Is(err, ErrNonceInvalid) {
+		t.Errorf("a nonce under the absent key: %v, want ErrNonceInvalid", err)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("Mint gave out a nonce without a key")
+		}
+	}()
+	n.Mint(at)
+}
