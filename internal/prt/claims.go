@@ -9,7 +9,9 @@ import (
 )
 
 // Claims are what a signed request says. Unknown members are ignored; known ones must have the right type.
+// A Claims prints as "claims:redacted": it has a nonce and tokens.
 type Claims struct {
+	redacted[claimsLabel]
 	GrantType            string    `json:"grant_type"`
 	ClientID             string    `json:"client_id"`
 	Scope                string    `json:"scope"`
@@ -29,6 +31,10 @@ type Claims struct {
 	IssuedAt             ClaimTime `json:"iat"`
 	ExpiresAt            ClaimTime `json:"exp"`
 }
+
+type claimsLabel struct{}
+
+func (claimsLabel) label() string { return "claims:redacted" }
 
 // A ClaimTime is a time in seconds since 1970 that clients write as a number or as a string of digits; zero for none.
 type ClaimTime struct{ time.Time }

@@ -23,7 +23,10 @@ var ErrDecrypt = errors.New("prt: cannot decrypt")
 // EncryptSessionKey wraps a session key for a transport key: a JWE whose content encryption key is the session key
 // (MS-OAPXBC 3.2.5.1.2.2). The content is a dummy byte.
 func EncryptSessionKey(key SessionKey, to *rsa.PublicKey) (string, error) {
-	wrapped, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, to, key.key[:], nil)
+	if key.IsZero() {
+		return "", ErrNoKey
+	}
+	wrapped, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, to, key.Reveal(), nil)
 	if err != nil {
 		return "", fmt.Errorf("wrap session key: %w", err)
 	}
@@ -36,7 +39,7 @@ func EncryptSessionKey(key SessionKey, to *rsa.PublicKey) (string, error) {
 
 func sealSessionKey(key SessionKey, wrapped, iv []byte) (string, error) {
 	protected := strict64.EncodeToString([]byte(`{"enc":"A256GCM","alg":"RSA-OAEP"}`))
-	aead, err := newGCM(key.key[:])
+	aead, err := newGCM(key.Reveal())
 	if err != nil {
 		return "", err
 	}
@@ -61,7 +64,7 @@ func DecryptSessionKey(jwe string, with crypto.Decrypter) (SessionKey, error) {
 	if err != nil {
 		return SessionKey{}, fmt.Errorf("%w: %w", ErrDecrypt, err)
 	}
-	if _, err := p.openGCM(key.key[:]); err != nil {
+	if _, err := p.openGCM(key.Reveal()); err != nil {
 		return SessionKey{}, err
 	}
 	return key, nil
@@ -70,6 +73,9 @@ func DecryptSessionKey(jwe string, with crypto.Decrypter) (SessionKey, error) {
 // EncryptResponse encrypts an answer under a key derived with version 1 from a fresh context. It has the form that clients
 // take: a header that says A256GCM over AES-256-CBC with an empty tag. TLS gives the integrity that this form lacks.
 func EncryptResponse(key SessionKey, plaintext []byte) (string, error) {
+	if key.IsZero() {
+		return "", ErrNoKey
+	}
 	random := make([]byte, 32+aes.BlockSize)
 	if _, err := rand.Read(random); err != nil {
 		return "", fmt.Errorf("draw context: %w", err)
@@ -80,7 +86,7 @@ func EncryptResponse(key SessionKey, plaintext []byte) (string, error) {
 func encryptResponse(key SessionKey, plaintext, ctx, iv []byte) (string, error) {
 	protected := strict64.EncodeToString([]byte(`{"alg":"dir","enc":"A256GCM","ctx":"` + base64.StdEncoding.EncodeToString(ctx) + `"}`))
 	derived := key.Derive(KDF1, ctx, nil)
-	block, err := aes.NewCipher(derived.key[:])
+	block, err := aes.NewCipher(derived.Reveal())
 	if err != nil {
 		return "", fmt.Errorf("response key: %w", err)
 	}
@@ -92,6 +98,9 @@ func encryptResponse(key SessionKey, plaintext, ctx, iv []byte) (string, error) 
 
 // DecryptResponse opens an answer: AES-256-CBC with an empty tag, or AES-256-GCM.
 func DecryptResponse(key SessionKey, jwe string) ([]byte, error) {
+	if key.IsZero() {
+		return nil, ErrNoKey
+	}
 	p, err := splitJWE(jwe)
 	if err != nil {
 		return nil, err
@@ -105,9 +114,9 @@ func DecryptResponse(key SessionKey, jwe string) ([]byte, error) {
 	}
 	derived := key.Derive(KDF1, ctx, nil)
 	if len(p.tag) == 0 {
-		return p.openCBC(derived.key[:])
+		return p.openCBC(derived.Reveal())
 	}
-	return p.openGCM(derived.key[:])
+	return p.openGCM(derived.Reveal())
 }
 
 type jweHeader struct {

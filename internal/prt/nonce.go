@@ -28,11 +28,17 @@ type NonceID = [32]byte
 
 // Nonces makes nonces that carry their own time and authenticate themselves, so that giving one out stores nothing (P14).
 // That each is used once is for the store to see to, when a proof spends it.
+// It prints as "nonces:redacted".
 type Nonces struct {
+	redacted[noncesLabel]
 	Key [32]byte // a Nonces without one accepts none
 	// Epoch changes when a backup of the store is restored: nonces of another epoch are void.
 	Epoch uint64
 }
+
+type noncesLabel struct{}
+
+func (noncesLabel) label() string { return "nonces:redacted" }
 
 // The layout of a nonce: time in microseconds, random bytes, and the first bytes of an HMAC-SHA-256 over epoch and both.
 const (

@@ -105,12 +105,17 @@ func (c compact) read(algorithm string) (h header, claims Claims, kdf KDFVersion
 // A SessionProof is a request signed with a key that derives from a session key (MS-OAPXBC 3.1.5.1.3): a JWS with HS256 and
 // the derivation's context in its header.
 type SessionProof struct {
+	redacted[sessionProofLabel]
 	Context []byte
 	KDF     KDFVersion // as the header says; 1 where it says nothing
 	Payload []byte     // the JSON text, byte for byte as signed
 	Claims  Claims
 	jws     compact
 }
+
+type sessionProofLabel struct{}
+
+func (sessionProofLabel) label() string { return "session-proof:redacted" }
 
 // ParseSessionProof reads a session-signed request without believing it.
 func ParseSessionProof(jws string) (*SessionProof, error) {
@@ -131,11 +136,14 @@ func ParseSessionProof(jws string) (*SessionProof, error) {
 
 // Verify checks the proof under the session's key and the derivation version that the session's record names (P04).
 func (p *SessionProof) Verify(key SessionKey, recorded KDFVersion) error {
-	if p.KDF != recorded {
+	if key.IsZero() {
+		return ErrNoKey
+	}
+	if !recorded.known() || p.KDF != recorded {
 		return ErrKDF
 	}
 	derived := key.Derive(recorded, p.Context, p.Payload)
-	mac := hmac.New(sha256.New, derived.key[:])
+	mac := hmac.New(sha256.New, derived.Reveal())
 	mac.Write([]byte(p.jws.signingInput))
 	if !hmac.Equal(mac.Sum(nil), p.jws.signature) { // constant time (P17)
 		return ErrSignature
@@ -145,11 +153,16 @@ func (p *SessionProof) Verify(key SessionKey, recorded KDFVersion) error {
 
 // A DeviceProof is a request signed with a device key: a JWS with RS256 that shows the device's certificate.
 type DeviceProof struct {
+	redacted[deviceProofLabel]
 	Certificate *x509.Certificate
 	KDF         KDFVersion // which derivation the device will use, as the header says; 1 where it says nothing
 	Claims      Claims
 	jws         compact
 }
+
+type deviceProofLabel struct{}
+
+func (deviceProofLabel) label() string { return "device-proof:redacted" }
 
 // ParseDeviceProof reads a device-signed request without believing it. The certificate may be the string x5c or the only
 // element of an array: clients differ.
@@ -203,6 +216,12 @@ func (p *DeviceProof) Verify(key crypto.PublicKey) error {
 
 // SignSession signs claims with a key derived from a session key. It is the client's side of SessionProof.
 func SignSession(key SessionKey, v KDFVersion, claims any) (string, error) {
+	if key.IsZero() {
+		return "", ErrNoKey
+	}
+	if !v.known() {
+		return "", ErrKDF
+	}
 	ctx := make([]byte, 24)
 	if _, err := rand.Read(ctx); err != nil {
 		return "", fmt.Errorf("draw context: %w", err)
@@ -224,7 +243,7 @@ func SignWith(key DerivedKey, v KDFVersion, ctx, payload []byte) (string, error)
 	if err != nil {
 		return "", err
 	}
-	mac := hmac.New(sha256.New, key.key[:])
+	mac := hmac.New(sha256.New, key.Reveal())
 	mac.Write([]byte(input))
 	return input + "." + strict64.EncodeToString(mac.Sum(nil)), nil
 }

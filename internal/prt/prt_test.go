@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"os"
 	"strings"
@@ -551,4 +552,78 @@ func TestNoncesNeedAKey(t *testing.T) {
 		}
 	}()
 	n.Mint(at)
+}
+
+// Nothing that holds a secret shows it, under any verb, in any encoding, nor inside a field that fmt cannot see into. // P11
+func TestWhatHoldsSecretsPrintsRedacted(t *testing.T) {
+	key, err := SessionKeyFrom([]byte("SECRET-session-key-of-32-bytes!!"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, err := SignSession(key, KDF2, map[string]string{"request_nonce": "SECRET-nonce", "refresh_token": "SECRET-token"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ParseSessionProof(jws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deviceKey, der := testDevice(t)
+	if jws, err = SignDevice(deviceKey, der, KDF2, map[string]string{"password": "SECRET-password", "request_nonce": "SECRET-nonce"}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := ParseDeviceProof(jws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type hidden struct{ key SessionKey }
+	for name, value := range map[string]any{
+		"a session key": key, "a derived key": key.Derive(KDF1, []byte("c"), nil), "a secret": Secret("SECRET-text"),
+		"claims": p.Claims, "a session proof": p, "a session proof by value": *p, "a device proof": d, "a device proof by value": *d,
+		"nonces": Nonces{Key: [32]byte([]byte("SECRET-key-of-nonces-in-32-bytes"))}, "a key in an unexported field": hidden{key},
+	} {
+		out := new(bytes.Buffer)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%t"} {
+			fmt.Fprintf(out, verb, value)
+		}
+		slog.New(slog.NewJSONHandler(out, nil)).Info("json", "value", value)
+		slog.New(slog.NewTextHandler(out, nil)).Info("text", "value", value)
+		for _, leak := range []string{"SECRET", "534543524554", "83 69 67 82 69 84", "0x53, 0x45", "U0VDUkVU"} {
+			if strings.Contains(out.String(), leak) {
+				t.Errorf("%s shows %q in %.300s", name, leak, out)
+			}
+		}
+	}
+}
+
+// The zero session key is no key: what a record without one would let a forger sign does not verify. // P04
+func TestNoKeyVerifiesNothing(t *testing.T) {
+	key := vectorKey(t)
+	jws, err := SignSession(key, KDF2, map[string]string{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ParseSessionProof(jws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Verify(SessionKey{}, KDF2); !errors.Is(err, ErrNoKey) {
+		t.Errorf("Verify without a key = %v, want ErrNoKey", err)
+	}
+	p.KDF = 0
+	if err := p.Verify(key, 0); !errors.Is(err, ErrKDF) {
+		t.Errorf("Verify with a record of no version = %v, want ErrKDF", err)
+	}
+	_, sign := SignSession(SessionKey{}, KDF2, map[string]string{})
+	_, wrap := EncryptSessionKey(SessionKey{}, &vectorTransportKey(t).PublicKey)
+	_, encrypt := EncryptResponse(SessionKey{}, nil)
+	_, decrypt := DecryptResponse(SessionKey{}, "")
+	for name, err := range map[string]error{"SignSession": sign, "EncryptSessionKey": wrap, "EncryptResponse": encrypt, "DecryptResponse": decrypt} {
+		if !errors.Is(err, ErrNoKey) {
+			t.Errorf("%s without a key = %v, want ErrNoKey", name, err)
+		}
+	}
+	if (SessionKey{}).Equal(key) || key.Equal(SessionKey{}) || !(SessionKey{}).Equal(SessionKey{}) {
+		t.Error("no key equals a key")
+	}
 }
