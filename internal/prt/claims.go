@@ -3,9 +3,13 @@ package prt
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Claims are what a signed request says. Unknown members are ignored; known ones must have the right type.
@@ -45,12 +49,12 @@ func (t *ClaimTime) UnmarshalJSON(text []byte) error {
 	if digits == "" || digits == "null" {
 		return nil
 	}
-	seconds, err := strconv.ParseFloat(digits, 64)
-	if err != nil || seconds < 0 || seconds > 1<<40 {
-		return fmt.Errorf("%q is not a time", digits)
+	whole, _, _ := strings.Cut(digits, ".") // RFC 7519 section 2 allows a fraction
+	if seconds, err := strconv.ParseUint(whole, 10, 40); err == nil && strings.Trim(digits, "0123456789.") == "" {
+		t.Time = time.Unix(int64(seconds), 0).UTC()
+		return nil
 	}
-	t.Time = time.Unix(int64(seconds), 0).UTC()
-	return nil
+	return errors.New("not a time in seconds since 1970")
 }
 
 // maxNesting bounds the depth of a JSON text.
@@ -62,13 +66,34 @@ func decodeObject(text []byte, into any) error {
 	if err := checkMembers(text); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if err := json.Unmarshal(text, into); err != nil {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return assign(members, into)
+}
+
+// assign sets the fields of the struct that into points to from the members of exactly their names. Package json would also
+// take Refresh_Token for refresh_token, and of both the last.
+func assign(members map[string]json.RawMessage, into any) error {
+	fields := reflect.ValueOf(into).Elem()
+	for i := range fields.NumField() {
+		name := fields.Type().Field(i).Tag.Get("json")
+		raw, ok := members[name]
+		if name == "" || !ok {
+			continue
+		}
+		if err := json.Unmarshal(raw, fields.Field(i).Addr().Interface()); err != nil {
+			return fmt.Errorf("%w: member %s has the wrong type", ErrMalformed, name) // err may quote the value
+		}
 	}
 	return nil
 }
 
 func checkMembers(text []byte) error {
+	if !utf8.Valid(text) { // package json would put U+FFFD in its place
+		return errors.New("not UTF-8")
+	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	first, err := dec.Token()

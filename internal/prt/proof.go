@@ -73,7 +73,7 @@ func splitJWS(jws string) (compact, error) {
 type header struct {
 	Algorithm string          `json:"alg"`
 	Context   string          `json:"ctx"`
-	KDF       *int            `json:"kdf_ver"`
+	KDF       json.RawMessage `json:"kdf_ver"`
 	X5C       json.RawMessage `json:"x5c"`
 	Critical  json.RawMessage `json:"crit"`
 }
@@ -89,11 +89,12 @@ func (c compact) read(algorithm string) (h header, claims Claims, kdf KDFVersion
 	if h.Algorithm != algorithm {
 		return h, claims, 0, fmt.Errorf("%w: the algorithm is not %s", ErrMalformed, algorithm)
 	}
-	kdf = KDF1
-	if h.KDF != nil {
-		kdf = KDFVersion(*h.KDF)
-	}
-	if kdf != KDF1 && kdf != KDF2 {
+	switch string(h.KDF) {
+	case "", "1":
+		kdf = KDF1
+	case "2":
+		kdf = KDF2
+	default:
 		return h, claims, 0, fmt.Errorf("%w: kdf_ver is neither 1 nor 2", ErrMalformed)
 	}
 	if err = decodeObject(c.payload, &claims); err != nil {

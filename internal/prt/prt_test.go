@@ -627,3 +627,67 @@ func TestNoKeyVerifiesNothing(t *testing.T) {
 		t.Error("no key equals a key")
 	}
 }
+
+// What a claim says is read in one way only, or not at all.
+func TestClaimsAreReadStrictly(t *testing.T) {
+	for _, tt := range []struct {
+		name, payload string
+		want          Claims
+		refused       bool
+	}{
+		{"a claim", `{"refresh_token":"A"}`, Claims{RefreshToken: "A"}, false},
+		{"null is absence", `{"refresh_token":null,"iat":null}`, Claims{}, false},
+		{"unknown claims are ignored", `{"group_sids":[],"tgt":{"a":[1]}}`, Claims{}, false},
+		{"a name in other letters is another name", `{"refresh_token":"A","Refresh_Token":"B"}`, Claims{RefreshToken: "A"}, false},
+		{"and alone is unknown", `{"REFRESH_TOKEN":"B"}`, Claims{}, false},
+		{"a time as a number", `{"iat":1700000000}`, Claims{IssuedAt: ClaimTime{time.Unix(1700000000, 0).UTC()}}, false},
+		{"a time as a string", `{"iat":"1700000000"}`, Claims{IssuedAt: ClaimTime{time.Unix(1700000000, 0).UTC()}}, false},
+		{"a time with a fraction", `{"iat":1700000000.25}`, Claims{IssuedAt: ClaimTime{time.Unix(1700000000, 0).UTC()}}, false},
+		{"a time that is no number", `{"iat":"nan"}`, Claims{}, true},
+		{"a time in hexadecimal", `{"iat":"0x1p30"}`, Claims{}, true},
+		{"a time before 1970", `{"iat":-1}`, Claims{}, true},
+		{"a time after all calendars", `{"iat":1e300}`, Claims{}, true},
+		{"a number for a string", `{"refresh_token":1}`, Claims{}, true},
+		{"a member twice", `{"refresh_token":"A","refresh_token":"B"}`, Claims{}, true},
+		{"a member twice, once in escapes", `{"refresh_token":"A","refresh\u005ftoken":"B"}`, Claims{}, true},
+		{"a member twice further in", `{"a":[{"b":1,"b":2}]}`, Claims{}, true},
+		{"what is not UTF-8", "{\"refresh_token\":\"\xff\"}", Claims{}, true},
+		{"something after the object", `{}{}`, Claims{}, true},
+		{"an array", `[]`, Claims{}, true},
+		{"too deep an array", `{"a":` + strings.Repeat("[", maxNesting) + strings.Repeat("]", maxNesting) + `}`, Claims{}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got Claims
+			err := decodeObject([]byte(tt.payload), &got)
+			if tt.refused != errors.Is(err, ErrMalformed) || !tt.refused && err != nil {
+				t.Fatalf("error %v, want refused: %t", err, tt.refused)
+			}
+			if !tt.refused && got != tt.want {
+				t.Errorf("read a refresh token %q and a time %s", got.RefreshToken.Reveal(), got.IssuedAt)
+			}
+		})
+	}
+}
+
+// A value of the wrong type is not quoted in the error. // P11
+func TestErrorsDoNotQuoteClaims(t *testing.T) {
+	for _, payload := range []string{`{"iat":"SECRET"}`, `{"password":["SECRET"]}`, `{"password":"SECRET`, `{"SECRET":1,"SECRET":1}`} {
+		var c Claims
+		if err := decodeObject([]byte(payload), &c); err == nil || strings.Contains(err.Error(), "SECRET") {
+			t.Errorf("%s: %v", payload, err)
+		}
+	}
+}
+
+// The version is the number 1 or 2, written as clients write it; its absence is 1. // P04
+func TestKDFVersionInTheHeader(t *testing.T) {
+	for member, want := range map[string]KDFVersion{
+		``: KDF1, `,"kdf_ver":1`: KDF1, `,"kdf_ver":2`: KDF2, `,"KDF_VER":2`: KDF1,
+		`,"kdf_ver":0`: 0, `,"kdf_ver":3`: 0, `,"kdf_ver":"2"`: 0, `,"kdf_ver":2.0`: 0, `,"kdf_ver":null`: 0, `,"kdf_ver":[2]`: 0,
+	} {
+		p, err := ParseSessionProof(strict64.EncodeToString([]byte(`{"alg":"HS256","ctx":"AAAA"`+member+`}`)) + ".e30.AAAA")
+		if want == 0 && !errors.Is(err, ErrMalformed) || want != 0 && (err != nil || p.KDF != want) {
+			t.Errorf("header with %q: %v, want version %d", member, err, want)
+		}
+	}
+}
