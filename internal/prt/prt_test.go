@@ -691,3 +691,29 @@ func TestKDFVersionInTheHeader(t *testing.T) {
 		}
 	}
 }
+
+// A transport key has bounds on which the secrecy of session keys rests.
+func TestWeakTransportKeysAreRefused(t *testing.T) {
+	key := vectorTransportKey(t)
+	with := func(change func(*rsa.PublicKey)) string {
+		public := rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E}
+		change(&public)
+		return MarshalTransportKey(&public)
+	}
+	if _, err := ParseTransportKey(with(func(*rsa.PublicKey) {})); err != nil {
+		t.Fatalf("the key unchanged: %v", err)
+	}
+	private := fmt.Sprintf(`{"kty":"RSA","n":%q,"e":"AQAB","d":%q}`, standard64.EncodeToString(key.N.Bytes()), standard64.EncodeToString(key.D.Bytes()))
+	for name, text := range map[string]string{
+		"exponent 3":             with(func(k *rsa.PublicKey) { k.E = 3 }),
+		"an even exponent":       with(func(k *rsa.PublicKey) { k.E = 65538 }),
+		"an even modulus":        with(func(k *rsa.PublicKey) { k.N.SetBit(k.N, 0, 0) }),
+		"2047 bits":              with(func(k *rsa.PublicKey) { k.N.SetBit(k.N, 2047, 0) }),
+		"4098 bits":              with(func(k *rsa.PublicKey) { k.N.SetBit(k.N, 4097, 1) }),
+		"a private key in a JWK": standard64.EncodeToString([]byte(private)),
+	} {
+		if _, err := ParseTransportKey(text); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v, want ErrMalformed", name, err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math/big"
 )
@@ -63,12 +64,16 @@ func splitBlob(raw []byte) (n, e []byte, err error) {
 
 func splitJWK(raw []byte) (n, e []byte, err error) {
 	var jwk struct {
-		KeyType string `json:"kty"`
-		N       string `json:"n"`
-		E       string `json:"e"`
+		KeyType string          `json:"kty"`
+		N       string          `json:"n"`
+		E       string          `json:"e"`
+		D       json.RawMessage `json:"d"`
 	}
 	if err := decodeObject(raw, &jwk); err != nil {
 		return nil, nil, err
+	}
+	if jwk.D != nil {
+		return nil, nil, fmt.Errorf("the JWK has a private key in it: send the public members only, and make a new key")
 	}
 	if jwk.KeyType != "RSA" {
 		return nil, nil, fmt.Errorf("kty is not RSA")
@@ -84,10 +89,10 @@ func splitJWK(raw []byte) (n, e []byte, err error) {
 
 // anyBase64 takes standard base64, which clients send, and base64url, which RFC 7518 asks for.
 func anyBase64(s string) ([]byte, error) {
-	if b, err := base64.StdEncoding.DecodeString(s); err == nil {
+	if b, err := decode64(standard64, s); err == nil {
 		return b, nil
 	}
-	return base64.RawURLEncoding.DecodeString(s)
+	return decode64(strict64, s)
 }
 
 func rsaKey(n, e []byte) (*rsa.PublicKey, error) {
@@ -95,7 +100,8 @@ func rsaKey(n, e []byte) (*rsa.PublicKey, error) {
 	if bits := modulus.BitLen(); bits < minRSABits || bits > maxRSABits || modulus.Bit(0) == 0 {
 		return nil, fmt.Errorf("%w: an RSA key of %d to %d bits is needed", ErrMalformed, minRSABits, maxRSABits)
 	}
-	if !exponent.IsInt64() || exponent.Int64() < 3 || exponent.Int64() > 1<<31-1 || exponent.Bit(0) == 0 {
+	// FIPS 186-5 appendix A.1.1 wants more than 2^16; package rsa takes less than 2^31.
+	if !exponent.IsInt64() || exponent.Int64() <= 1<<16 || exponent.Int64() > 1<<31-1 || exponent.Bit(0) == 0 {
 		return nil, fmt.Errorf("%w: the RSA exponent is out of bounds", ErrMalformed)
 	}
 	return &rsa.PublicKey{N: modulus, E: int(exponent.Int64())}, nil
