@@ -13,7 +13,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,7 +26,9 @@ import (
 var (
 	ErrNotFound = errors.New("tpm: no such key")
 	ErrExists   = errors.New("tpm: a key with this name exists")
-	ErrExposed  = errors.New("tpm: the key file can be read by others")
+	ErrExposed  = errors.New("tpm: the key file is open to others")
+	// ErrUnsupported means an operation that keys do not do: decryption other than RSA-OAEP.
+	ErrUnsupported = errors.New("tpm: keys decrypt RSA-OAEP only")
 )
 
 // Protection says where private keys are.
@@ -58,6 +62,8 @@ const (
 	dirMode  = 0o700
 	fileMode = 0o600
 	pemType  = "PRIVATE KEY"
+	// maxKeyFile bounds what is read of a key file, in bytes; an RSA-2048 key has fewer than 2000.
+	maxKeyFile = 16 << 10
 )
 
 // softwareStore keeps each key in a PEM file of its own.
@@ -66,16 +72,46 @@ type softwareStore struct{ dir string }
 // NewSoftwareStore returns a store that keeps keys in files of mode 0600 in dir, which is made when the first key is.
 func NewSoftwareStore(dir string) Store { return softwareStore{dir} }
 
-type softwareKey struct{ *rsa.PrivateKey }
+// softwareKey holds its private key in a field and does not embed it: what it does not pass on, such as the key's numbers
+// in JSON, nobody gets. The field is a closure, which package fmt does not look into.
+type softwareKey struct{ private func() *rsa.PrivateKey }
+
+func hold(key *rsa.PrivateKey) softwareKey {
+	return softwareKey{func() *rsa.PrivateKey { return key }}
+}
+
+// Public returns the public key, an *rsa.PublicKey.
+func (k softwareKey) Public() crypto.PublicKey { return k.private().Public() }
+
+// Sign signs a digest with RSA PKCS #1 v1.5, or PSS where opts says so, which TLS 1.3 needs.
+func (k softwareKey) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return k.private().Sign(random, digest, opts)
+}
+
+// Decrypt decrypts RSA-OAEP. PKCS #1 v1.5, whose errors tell of the plaintext, is ErrUnsupported.
+func (k softwareKey) Decrypt(random io.Reader, message []byte, opts crypto.DecrypterOpts) ([]byte, error) {
+	if _, ok := opts.(*rsa.OAEPOptions); !ok {
+		return nil, ErrUnsupported
+	}
+	return k.private().Decrypt(random, message, opts)
+}
 
 // Protection says that the key is a file.
 func (softwareKey) Protection() Protection { return Software }
 
-// String names the key without showing it.
-func (softwareKey) String() string { return "software-key:redacted" }
+const redactedKey = "software-key:redacted"
+
+// String names the key without showing it, as all its printed forms do.
+func (softwareKey) String() string { return redactedKey }
 
 // Format redacts the key under every verb.
-func (k softwareKey) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, k.String()) }
+func (softwareKey) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, redactedKey) }
+
+// LogValue redacts the key.
+func (softwareKey) LogValue() slog.Value { return slog.StringValue(redactedKey) }
+
+// MarshalText redacts the key, in JSON too.
+func (softwareKey) MarshalText() ([]byte, error) { return []byte(redactedKey), nil }
 
 var keyName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 
@@ -94,6 +130,9 @@ func (s softwareStore) Create(name string) (Key, error) {
 	if err := os.MkdirAll(s.dir, dirMode); err != nil {
 		return nil, fmt.Errorf("make key directory: %w", err)
 	}
+	if err := s.checkDirectory(); err != nil {
+		return nil, err
+	}
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
 		return nil, fmt.Errorf("generate key %s: %w", name, err)
@@ -101,7 +140,7 @@ func (s softwareStore) Create(name string) (Key, error) {
 	if err := writeKey(path, key); err != nil {
 		return nil, err
 	}
-	return softwareKey{key}, nil
+	return hold(key), nil
 }
 
 // writeKey writes a new key file whole or not at all, and never over another.
@@ -133,21 +172,63 @@ func (s softwareStore) Open(name string) (Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(path)
+	text, err := s.read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open key %s: %w", name, err)
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&^fileMode != 0 {
-		return nil, fmt.Errorf("%w: %s has mode %o; make it 600", ErrExposed, path, info.Mode().Perm())
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("open key %s: %w", name, err)
-	}
 	return parseKey(name, text)
+}
+
+// read returns a key file's text. What it checks is the file that it reads: not one that a link names, nor one that is put
+// in its place meanwhile.
+func (s softwareStore) read(path string) (text []byte, err error) {
+	if err := s.checkDirectory(); err != nil {
+		return nil, err
+	}
+	named, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !named.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s is not a plain file", ErrExposed, path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(named, info) {
+		return nil, fmt.Errorf("%w: %s changed while it was opened", ErrExposed, path)
+	}
+	if err := checkMode(path, info, fileMode); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, maxKeyFile))
+}
+
+// checkDirectory refuses a directory that others can write to: they could put a key of theirs into it.
+func (s softwareStore) checkDirectory() error {
+	info, err := os.Stat(s.dir)
+	if err != nil {
+		return err
+	}
+	return checkMode(s.dir, info, 0o755)
+}
+
+// checkMode refuses what is open to more than its owner. On Windows access lists decide, which a key file inherits from the
+// user's profile.
+func checkMode(path string, info fs.FileInfo, most fs.FileMode) error {
+	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&^most != 0 {
+		return fmt.Errorf("%w: %s has mode %o; make it %o", ErrExposed, path, mode, most)
+	}
+	return nil
 }
 
 func parseKey(name string, text []byte) (Key, error) {
@@ -163,7 +244,10 @@ func parseKey(name string, text []byte) (Key, error) {
 	if !ok {
 		return nil, fmt.Errorf("tpm: key %s is a %T, not an RSA key", name, parsed)
 	}
-	return softwareKey{key}, nil
+	if key.N.BitLen() < keyBits {
+		return nil, fmt.Errorf("tpm: key %s has %d bits, fewer than %d", name, key.N.BitLen(), keyBits)
+	}
+	return hold(key), nil
 }
 
 func (s softwareStore) Delete(name string) error {
