@@ -14,6 +14,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"boundgate/internal/audit"
@@ -52,6 +53,16 @@ type Service struct {
 	// nobody may.
 	Operator directory.TenantID
 	Now      func() time.Time
+
+	// changes lets one change that reads before it writes follow another: renaming somebody must not undo that they were
+	// disabled meanwhile.
+	changes sync.Mutex
+}
+
+// oneAtATime begins such a change; the result ends it.
+func (s *Service) oneAtATime() (end func()) {
+	s.changes.Lock()
+	return s.changes.Unlock
 }
 
 // now returns the time in the precision that the stores keep.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -518,4 +521,31 @@ func TestGuestsNameTheirHome(t *testing.T) { // S23
 	if _, _, err := o.Service.CreateUser(ctx, global, guest); err != nil {
 		t.Errorf("CreateUser(guest of nobody): %v, want the same answer as for somebody", err)
 	}
+}
+
+// Changes that read before they write do not undo each other.
+func TestChangesDoNotUndoEachOther(t *testing.T) { // P06
+	o := admintest.NewOrganisation(t)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range 200 {
+			if err := o.Service.UpdateUser(ctx, global, id("mika"), admin.UserPatch{DisplayName: ptr(fmt.Sprintf("Mika %d", i))}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 20 {
+		if err := o.Service.UpdateUser(ctx, global, id("mika"), admin.UserPatch{Enabled: ptr(false)}); err != nil {
+			t.Fatal(err)
+		}
+		runtime.Gosched()
+		u, err := o.Service.User(ctx, global, id("mika"))
+		if err != nil || u.Enabled {
+			t.Fatalf("after disabling: enabled %v, %v", u.Enabled, err)
+		}
+		if err := o.Service.UpdateUser(ctx, global, id("mika"), admin.UserPatch{Enabled: ptr(true)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
 }

@@ -14,13 +14,8 @@ import (
 	"boundgate/internal/directory"
 )
 
-// An AuditQuery selects rows of the directory audit log.
-type AuditQuery struct {
-	From, To time.Time // the zero time is no bound
-	// After continues a listing behind the row with this id; "" starts with the newest row.
-	After string
-	Limit int
-}
+// An AuditQuery selects audit rows.
+type AuditQuery = audit.Query
 
 // AuditEntries returns rows of the caller's tenant, the newest first.
 func (s *Service) AuditEntries(ctx context.Context, c Caller, q AuditQuery) ([]audit.Entry, error) {

@@ -57,6 +57,7 @@ type ApplicationPatch struct {
 
 // CreateApplication adds a client to the tenant. Where appID is empty, one is made.
 func (s *Service) CreateApplication(ctx context.Context, c Caller, appID string, patch ApplicationPatch) (directory.Application, error) {
+	defer s.oneAtATime()()
 	none := directory.Application{}
 	if err := Authorize(c, ManageApplications); err != nil {
 		return none, err
@@ -84,6 +85,7 @@ func (s *Service) CreateApplication(ctx context.Context, c Caller, appID string,
 
 // UpdateApplication changes a client. Built-in ones may be changed too: minimum versions rise (S13).
 func (s *Service) UpdateApplication(ctx context.Context, c Caller, appID string, patch ApplicationPatch) error {
+	defer s.oneAtATime()()
 	before, err := s.applicationToChange(ctx, c, appID)
 	if err != nil {
 		return err
@@ -254,6 +256,7 @@ type ResourcePatch struct {
 
 // CreateResource registers a resource of the organisation's own (S05).
 func (s *Service) CreateResource(ctx context.Context, c Caller, appID string, patch ResourcePatch) (directory.Resource, error) {
+	defer s.oneAtATime()()
 	none := directory.Resource{}
 	list, err := s.resourcesToChange(ctx, c)
 	if err != nil {
@@ -278,6 +281,7 @@ func (s *Service) CreateResource(ctx context.Context, c Caller, appID string, pa
 
 // UpdateResource changes a resource of the organisation's own.
 func (s *Service) UpdateResource(ctx context.Context, c Caller, key string, patch ResourcePatch) error {
+	defer s.oneAtATime()()
 	list, err := s.resourcesToChange(ctx, c)
 	if err != nil {
 		return err
@@ -296,6 +300,7 @@ func (s *Service) UpdateResource(ctx context.Context, c Caller, key string, patc
 // DeleteResource removes a resource of the organisation's own. One that a policy names stays: what the policy protects
 // would change silently.
 func (s *Service) DeleteResource(ctx context.Context, c Caller, key string) error {
+	defer s.oneAtATime()()
 	list, err := s.resourcesToChange(ctx, c)
 	if err != nil {
 		return err

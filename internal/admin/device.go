@@ -122,6 +122,7 @@ func (s *Service) deviceToChange(ctx context.Context, c Caller, key DeviceKey) (
 
 // UpdateDevice changes what an administrator decides about a device. Disabling it ends issuance to it at once (P06).
 func (s *Service) UpdateDevice(ctx context.Context, c Caller, key DeviceKey, patch DevicePatch) error {
+	defer s.oneAtATime()()
 	before, err := s.deviceToChange(ctx, c, key)
 	if err != nil {
 		return err

@@ -67,6 +67,7 @@ func (s *Service) CreateGroup(ctx context.Context, c Caller, displayName string)
 
 // RenameGroup gives a group another display name.
 func (s *Service) RenameGroup(ctx context.Context, c Caller, key, displayName string) error {
+	defer s.oneAtATime()()
 	g, err := s.groupToChange(ctx, c, key)
 	if err != nil {
 		return err
@@ -90,6 +91,7 @@ func (s *Service) RenameGroup(ctx context.Context, c Caller, key, displayName st
 
 // DeleteGroup removes a group. A group that a policy names cannot be removed: the policy's scope would change silently.
 func (s *Service) DeleteGroup(ctx context.Context, c Caller, key string) error {
+	defer s.oneAtATime()()
 	g, err := s.groupToChange(ctx, c, key)
 	if err != nil {
 		return err
@@ -134,6 +136,7 @@ func (s *Service) Members(ctx context.Context, c Caller, key string) ([]Member, 
 
 // AddMember puts a user or a group of the tenant into a group. Adding a member again changes nothing.
 func (s *Service) AddMember(ctx context.Context, c Caller, group, member string) error {
+	defer s.oneAtATime()()
 	g, err := s.groupToChange(ctx, c, group)
 	if err != nil {
 		return err

@@ -47,6 +47,7 @@ type LicenceChange struct {
 
 // SetLicence adds a subscription to the caller's tenant or changes it.
 func (s *Service) SetLicence(ctx context.Context, c Caller, ch LicenceChange) (directory.Licence, error) {
+	defer s.oneAtATime()()
 	none := directory.Licence{}
 	if err := Authorize(c, ManageLicences); err != nil {
 		return none, err

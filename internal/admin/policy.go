@@ -53,6 +53,7 @@ func findPolicy(list []policy.Policy, id string) (policy.Policy, error) {
 // CreatePolicy creates a policy from the JSON that a client sent. It needs a licence that includes Conditional Access,
 // report-only policies too (S10).
 func (s *Service) CreatePolicy(ctx context.Context, c Caller, document []byte) (policy.Policy, []Warning, error) {
+	defer s.oneAtATime()()
 	none := policy.Policy{}
 	if err := Authorize(c, WritePolicies); err != nil {
 		return none, nil, err
@@ -76,6 +77,7 @@ func (s *Service) CreatePolicy(ctx context.Context, c Caller, document []byte) (
 // objects member by member. Setting a policy that is off to report-only or on, or one that is report-only to on, needs a
 // licence; other changes do not, so that a lapsed licence never locks an administrator out of an enforced policy (S10).
 func (s *Service) UpdatePolicy(ctx context.Context, c Caller, id string, document []byte) (policy.Policy, []Warning, error) {
+	defer s.oneAtATime()()
 	none := policy.Policy{}
 	if err := Authorize(c, WritePolicies); err != nil {
 		return none, nil, err

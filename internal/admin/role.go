@@ -10,14 +10,8 @@ import (
 	"boundgate/internal/directory"
 )
 
-// A RoleAssignment says that a user holds a directory role. Its id is made of both, so that it needs no record.
-type RoleAssignment struct {
-	Role directory.Role
-	User directory.ObjectID
-}
-
-// ID returns the assignment's id as Graph callers see it.
-func (a RoleAssignment) ID() string { return string(a.Role) + "_" + string(a.User) }
+// A RoleAssignment says that a user holds a directory role.
+type RoleAssignment = directory.RoleAssignment
 
 // RoleAssignments returns who holds which role in the caller's tenant.
 func (s *Service) RoleAssignments(ctx context.Context, c Caller) ([]RoleAssignment, error) {
@@ -53,6 +47,7 @@ func (s *Service) AssignRole(ctx context.Context, c Caller, role directory.Role,
 // UnassignRole takes a role away, by the assignment's id. The last enabled Global Administrator keeps theirs: a tenant
 // without one could never be administered again.
 func (s *Service) UnassignRole(ctx context.Context, c Caller, id string) error {
+	defer s.oneAtATime()()
 	if err := Authorize(c, ManageRoles); err != nil {
 		return err
 	}

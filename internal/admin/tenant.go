@@ -132,6 +132,7 @@ const maxDevicesPerUser = 1000
 
 // UpdateSettings changes the caller's own tenant.
 func (s *Service) UpdateSettings(ctx context.Context, c Caller, patch SettingsPatch) (directory.Tenant, error) {
+	defer s.oneAtATime()()
 	if err := Authorize(c, ManageSettings); err != nil {
 		return directory.Tenant{}, err
 	}
@@ -197,6 +198,7 @@ func checkTrust(p *problems, own directory.TenantID, list []directory.InboundTru
 // AddDomain gives a verified domain to a tenant. Only Global Administrators of the operator tenant may: whoever owns a
 // domain name owns the names of people in it, and this deployment has no other proof of ownership.
 func (s *Service) AddDomain(ctx context.Context, c Caller, tenant, domain string) error {
+	defer s.oneAtATime()()
 	t, err := s.tenantToName(ctx, c, tenant)
 	if err != nil {
 		return err
@@ -213,6 +215,7 @@ func (s *Service) AddDomain(ctx context.Context, c Caller, tenant, domain string
 
 // RemoveDomain takes a domain from a tenant. The initial domain stays, and so does one in which users have names.
 func (s *Service) RemoveDomain(ctx context.Context, c Caller, tenant, domain string) error {
+	defer s.oneAtATime()()
 	t, err := s.tenantToName(ctx, c, tenant)
 	if err != nil {
 		return err

@@ -178,37 +178,42 @@ func checkGuest(p *problems, tenant directory.TenantID, n *NewUser) {
 
 // UpdateUser changes an account. Disabling it ends its issuance at once (P06).
 func (s *Service) UpdateUser(ctx context.Context, c Caller, key string, patch UserPatch) error {
+	u, err := s.updateAccount(ctx, c, key, patch)
+	if err != nil || patch.Password == nil {
+		return err
+	}
+	return s.setPassword(ctx, c, u, *patch.Password)
+}
+
+// updateAccount changes all but the password, and returns the account as it is then.
+func (s *Service) updateAccount(ctx context.Context, c Caller, key string, patch UserPatch) (directory.User, error) {
+	defer s.oneAtATime()()
 	u, err := s.userToChange(ctx, c, key)
 	if err != nil {
-		return err
+		return u, err
 	}
 	if patch.EmergencyAccess != nil && *patch.EmergencyAccess != u.EmergencyAccess {
 		if err := Authorize(c, ManageAdministrators); err != nil {
-			return err
+			return u, err
 		}
 	}
 	tenant, err := s.Store.Tenant(ctx, c.Tenant)
 	if err != nil {
-		return fmt.Errorf("update user: %w", err)
+		return u, fmt.Errorf("update user: %w", err)
 	}
 	changed, err := applyUserPatch(tenant, u, patch)
 	if err != nil {
-		return err
+		return u, err
 	}
 	if u.Enabled && !changed.Enabled {
 		if err := s.keepAnAdministrator(ctx, c.Tenant, u.ID); err != nil {
-			return err
+			return u, err
 		}
 	}
 	if changed != u {
-		if err := s.storeUser(ctx, c, u, changed); err != nil {
-			return err
-		}
+		err = s.storeUser(ctx, c, u, changed)
 	}
-	if patch.Password != nil {
-		return s.setPassword(ctx, c, changed, *patch.Password)
-	}
-	return nil
+	return changed, err
 }
 
 func applyUserPatch(tenant directory.Tenant, u directory.User, patch UserPatch) (directory.User, error) {
@@ -308,6 +313,7 @@ func (s *Service) RevokeSessions(ctx context.Context, c Caller, key string) erro
 
 // DeleteUser removes an account.
 func (s *Service) DeleteUser(ctx context.Context, c Caller, key string) error {
+	defer s.oneAtATime()()
 	u, err := s.userToChange(ctx, c, key)
 	if err != nil {
 		return err
