@@ -59,7 +59,7 @@ func (s *Service) assignments(ctx context.Context, tenant directory.TenantID) ([
 	list := []RoleAssignment{}
 	for role, users := range holders {
 		for _, user := range users {
-			list = append(list, RoleAssignment{role, user})
+			list = append(list, RoleAssignment{Role: role, User: user})
 		}
 	}
 	sortAssignments(list)

@@ -41,7 +41,7 @@ func (s *Service) AssignRole(ctx context.Context, c Caller, role directory.Role,
 	if err := s.Store.AssignRole(ctx, c.Tenant, role, u.ID, entry); err != nil {
 		return none, fmt.Errorf("assign role: %w", err)
 	}
-	return RoleAssignment{role, u.ID}, nil
+	return RoleAssignment{Role: role, User: u.ID}, nil
 }
 
 // UnassignRole takes a role away, by the assignment's id. The last enabled Global Administrator keeps theirs: a tenant

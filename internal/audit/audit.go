@@ -37,3 +37,11 @@ type Entry struct {
 	After      json.RawMessage
 	Reason     string // given by the administrator where a warning was overridden
 }
+
+// A Query selects audit rows, the newest first.
+type Query struct {
+	From, To time.Time // the zero time is no bound
+	// After continues a listing behind the row with this id; "" starts with the newest row.
+	After string
+	Limit int
+}

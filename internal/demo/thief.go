@@ -166,8 +166,8 @@ func (s *story) leak(sealed string, c captured) (leakedKey, error) {
 	if err != nil {
 		return leakedKey{}, err
 	}
-	digest := sha256.Sum256(append(append([]byte(nil), proof.Ctx...), proof.Payload...))
-	return leakedKey{derive(key.Reveal(), digest[:]), proof.Ctx}, nil
+	digest := sha256.Sum256(append(append([]byte(nil), proof.Context...), proof.Payload...))
+	return leakedKey{derive(key.Reveal(), digest[:]), proof.Context}, nil
 }
 
 // derive is the key derivation of the protocol (NIST SP 800-108), written out: a thief has no need of our code.

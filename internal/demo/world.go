@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -25,6 +24,12 @@ type World struct {
 
 // A person is someone with a password.
 type person struct{ name, password string }
+
+// Name returns the user principal name.
+func (p person) Name() string { return p.name }
+
+// Password returns the password that the set-up made.
+func (p person) Password() string { return p.password }
 
 // An administrator calls the management APIs in the name of a person.
 type administrator struct {
@@ -175,5 +180,3 @@ func eventually(ctx context.Context, try func() (bool, error)) error {
 		}
 	}
 }
-
-func escape(segment string) string { return url.PathEscape(segment) }

@@ -234,3 +234,12 @@ func SplitUPN(name string) (local, domain string, ok bool) {
 	}
 	return name[:at], name[at+1:], true
 }
+
+// A RoleAssignment says that a user holds a directory role. Its id is made of both, so that it needs no record.
+type RoleAssignment struct {
+	Role Role
+	User ObjectID
+}
+
+// ID returns the assignment's id as Graph callers see it.
+func (a RoleAssignment) ID() string { return string(a.Role) + "_" + string(a.User) }

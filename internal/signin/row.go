@@ -114,7 +114,7 @@ func (a *attempt) appliedPolicies() []signinlog.AppliedPolicy {
 			ID: p.PolicyID(), DisplayName: p.DisplayName(), Result: string(p.Result()),
 			EnforcedGrantControls: nonNil(p.EnforcedGrantControls()), EnforcedSessionControls: nonNil(p.EnforcedSessionControls()),
 			SessionControlsNotSatisfied: nonNil(p.SessionControlsNotSatisfied()),
-			ConditionsSatisfied:         int(p.ConditionsSatisfied), ConditionsNotSatisfied: int(p.ConditionsNotSatisfied),
+			ConditionsSatisfied:         int(p.Satisfied), ConditionsNotSatisfied: int(p.NotSatisfied),
 		})
 	}
 	return list
@@ -183,7 +183,7 @@ func (a *attempt) protocol() string {
 }
 
 func (a *attempt) requirement() string {
-	if a.verdict.Cause.Requirement == policy.MultiFactorRequirement {
+	if a.verdict.Cause.Requirement == policy.RequireMFA {
 		return "multiFactorAuthentication"
 	}
 	return "singleFactorAuthentication"

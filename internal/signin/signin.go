@@ -191,14 +191,17 @@ func refusalOf(err error) *aadsts.Error {
 
 // A Refused is a refusal with the ids under which it is found in the sign-in log.
 type Refused struct {
-	*aadsts.Error
+	Refusal       *aadsts.Error
 	CorrelationID string
 	TraceID       string
 	At            time.Time
 }
 
+// Error implements error.
+func (r *Refused) Error() string { return r.Refusal.Error() }
+
 // Unwrap makes the refusal visible to errors.As.
-func (r *Refused) Unwrap() error { return r.Error }
+func (r *Refused) Unwrap() error { return r.Refusal }
 
 func (s *Service) refused(a *attempt, err error) error {
 	refusal := aadsts.Of(err)
@@ -207,9 +210,9 @@ func (s *Service) refused(a *attempt, err error) error {
 	if refusal.HTTPStatus() >= 500 {
 		level = slog.LevelError
 	}
-	s.Log.Log(context.Background(), level, "sign-in refused", "code", refusal.Code, "cause", refusal.Error(),
+	s.Log.Log(context.Background(), level, "sign-in refused", "error_code", refusal.Code, "cause", refusal.Error(),
 		"correlation_id", a.req.CorrelationID, "trace_id", a.id)
-	return &Refused{Error: refusal, CorrelationID: a.req.CorrelationID, TraceID: a.id, At: a.at}
+	return &Refused{Refusal: refusal, CorrelationID: a.req.CorrelationID, TraceID: a.id, At: a.at}
 }
 
 func (s *Service) observe(code int, interactive bool) {

@@ -1,0 +1,280 @@
+// Package server wires Boundgate: disk first, then the domain, then the wire. New is the only function that knows which
+// implementation stands behind an interface.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"boundgate/internal/admin"
+	"boundgate/internal/config"
+	"boundgate/internal/device"
+	"boundgate/internal/directory"
+	"boundgate/internal/inforce"
+	"boundgate/internal/logquery"
+	"boundgate/internal/logstore"
+	"boundgate/internal/password"
+	"boundgate/internal/prt"
+	"boundgate/internal/registration"
+	"boundgate/internal/seal"
+	"boundgate/internal/servertls"
+	"boundgate/internal/setup"
+	"boundgate/internal/signin"
+	"boundgate/internal/store"
+	"boundgate/internal/telemetry"
+	"boundgate/internal/token"
+	"boundgate/internal/wire/drs"
+	"boundgate/internal/wire/graph"
+	"boundgate/internal/wire/loganalytics"
+	"boundgate/internal/wire/oauth"
+)
+
+// A Server is a running service.
+type Server struct {
+	config       config.Config
+	log          *slog.Logger
+	db           *store.DB
+	logs         *logstore.DB
+	feeder       *logstore.Feeder
+	passwords    *password.Pool
+	certificates *servertls.Certificates
+	main         net.Listener
+	registration net.Listener
+	handler      http.Handler
+}
+
+// New opens the stores and the listeners and wires the service. Serve runs it; Close gives everything back.
+func New(ctx context.Context, cfg config.Config, log *slog.Logger) (s *Server, err error) {
+	s = &Server{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if err := s.listen(ctx, cfg); err != nil {
+		return s, err
+	}
+	keys, err := seal.Open(ctx, s.config.DataDir, s.config.MasterKey)
+	if err != nil {
+		return s, err
+	}
+	if s.db, err = openStore(ctx, s.config, keys); err != nil {
+		return s, fmt.Errorf("open state store: %w", err)
+	}
+	if s.logs, err = logstore.Open(ctx, logstore.Options{Path: s.config.Logs.Path, Log: log}); err != nil {
+		return s, fmt.Errorf("open log store: %w", err)
+	}
+	if s.certificates, err = servertls.Open(s.config, servertls.Options{Keys: keys, Log: log}); err != nil {
+		return s, err
+	}
+	limits := s.config.Limits
+	if s.passwords, err = password.NewPool(limits.PasswordWorkers, limits.PasswordQueue); err != nil {
+		return s, err
+	}
+	s.handler, err = s.wire(ctx)
+	return s, err
+}
+
+// listen binds both listeners, so that a configuration with port 0 learns its addresses.
+func (s *Server) listen(ctx context.Context, cfg config.Config) (err error) {
+	var lc net.ListenConfig
+	if s.main, err = lc.Listen(ctx, "tcp", cfg.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if s.registration, err = lc.Listen(ctx, "tcp", cfg.DeviceRegistration.Listen); err != nil {
+		return fmt.Errorf("listen for device registration: %w", err)
+	}
+	cfg.Listen = s.main.Addr().String()
+	cfg.DeviceRegistration.Listen = s.registration.Addr().String()
+	s.config = cfg.WithDefaults()
+	return nil
+}
+
+// wire builds the domain over the stores, and the protocols over the domain.
+func (s *Server) wire(ctx context.Context) (http.Handler, error) {
+	metrics := telemetry.NewMetrics()
+	signingKeys, err := token.LoadKeys(ctx, s.db)
+	if err != nil {
+		return nil, err
+	}
+	nonces, err := s.nonces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	issuer := &token.Issuer{URL: s.config.PublicURL, Keys: signingKeys}
+	verifier := &token.Verifier{Issuer: issuer, Now: time.Now}
+	signIns := &signin.Service{
+		Directory: s.db, Devices: s.db, Sessions: s.db, Policies: inforce.New(s.db), Journal: s.db, Passwords: s.passwords,
+		Tokens: issuer, Nonces: nonces, Attempts: signin.NewAttempts(), Now: time.Now, Log: s.log,
+		Observe: countOutcomes(metrics.Registry, "boundgate_sign_ins_total", "Sign-in requests by AADSTS code; 0 is success."),
+	}
+	registrar := &registration.Registrar{
+		Directory: s.db, Devices: s.db, Trail: s.db, Authority: &device.Authority{Secrets: s.db, Now: time.Now}, Now: time.Now, Log: s.log,
+	}
+	operator, _, err := setup.Operator(ctx, s.db)
+	if err != nil {
+		return nil, err
+	}
+	administration := &admin.Service{Store: s.db, Passwords: s.passwords, Operator: operator, Now: time.Now}
+	who := authenticator{tokens: verifier, directory: s.db, address: s.clientAddress}
+	s.feeder = s.newFeeder(metrics)
+
+	tenants, graphAPI, logsAPI, operations := http.NewServeMux(), http.NewServeMux(), http.NewServeMux(), http.NewServeMux()
+	oauth.Register(tenants, oauth.Service{
+		SignIns: signIns, Tenants: s.db, Issuer: issuer, Keys: signingKeys.Public, ClientAddress: s.clientAddress,
+	})
+	drs.Register(tenants, drs.Handlers{
+		Registrar: registrar, Tokens: verifier, Tenants: s.db, Nonce: signIns.Nonce, SignInURL: s.config.PublicURL,
+		RegistrationURL: s.config.DeviceRegistration.URL, ClientAddress: s.clientAddress,
+	})
+	graph.Register(graphAPI, graph.Deps{
+		Admin: administration, Auth: who.graph(), SignIns: graphSignIns{s.logs, s.db}, PublicURL: s.config.PublicURL,
+		Workspace: s.workspace, ClientIP: s.clientAddress, Log: s.log,
+	})
+	loganalytics.Register(logsAPI, loganalytics.Service{
+		Auth: who.logs(), Workspaces: workspaces{s.db}, Engine: &logquery.Engine{Logs: s.logs, Now: time.Now},
+	})
+	operations.Handle("GET /healthz", telemetry.Healthz(s.log))
+	operations.Handle("GET /readyz", telemetry.Readyz(s.log, telemetry.Check{Name: "state store", Run: s.db.Ping}))
+	operations.Handle("GET /metrics", metrics.Handler())
+
+	watch := &telemetry.Observer{Log: s.log, Metrics: metrics, Trusted: s.config.Proxy.Prefixes()}
+	return routes{
+		operations: operations, graph: watch.Observe(graphAPI), logAnalytics: watch.Observe(logsAPI), tenants: watch.Observe(tenants),
+	}, nil
+}
+
+// Serve answers requests until ctx ends, then lets those under way finish.
+func (s *Server) Serve(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	main, devices := s.httpServer(), s.httpServer()
+	main.TLSConfig, devices.TLSConfig = s.certificates.Main(), s.certificates.DeviceRegistration()
+	ended := make(chan error, 3)
+	go func() { ended <- main.ServeTLS(s.main, "", "") }()
+	go func() { ended <- devices.ServeTLS(s.registration, "", "") }()
+	fed := make(chan struct{})
+	go func() { defer close(fed); s.feeder.Run(ctx) }()
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-ended:
+	}
+	const grace = 10 * time.Second
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	err = errors.Join(err, main.Shutdown(closing), devices.Shutdown(closing))
+	stop()
+	<-fed
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func (s *Server) httpServer() *http.Server {
+	l := s.config.Limits
+	return &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: l.ReadTimeout.Std(), ReadTimeout: l.ReadTimeout.Std(),
+		IdleTimeout: l.IdleTimeout.Std(), MaxHeaderBytes: l.HeaderBytes, ErrorLog: telemetry.ServerErrorLog(s.log),
+		WriteTimeout: writeTimeout,
+	}
+}
+
+// writeTimeout bounds how long an answer may take; a query may run for ten minutes.
+const writeTimeout = 11 * time.Minute
+
+// Close closes listeners and stores.
+func (s *Server) Close() error {
+	var errs []error
+	for _, l := range []net.Listener{s.main, s.registration} {
+		if l != nil {
+			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if s.logs != nil {
+		errs = append(errs, s.logs.Close())
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// URL returns the public address of the server.
+func (s *Server) URL() string { return s.config.PublicURL }
+
+// CAFile returns the path of the development certificate authority that clients have to trust; "" where there is none.
+func (s *Server) CAFile() string { return s.certificates.CAFile() }
+
+// First makes the operator's tenant on an empty store. The server must be opened anew afterwards: which tenant is the
+// operator's is wired in.
+func (s *Server) First(ctx context.Context, o setup.Organisation) (setup.Administrator, error) {
+	return setup.First(ctx, s.db, s.passwords, o, time.Now().UTC().Truncate(time.Microsecond))
+}
+
+// Empty reports whether the first start has not happened yet.
+func (s *Server) Empty(ctx context.Context) (bool, error) {
+	_, done, err := setup.Operator(ctx, s.db)
+	return !done, err
+}
+
+func (s *Server) nonces(ctx context.Context) (*prt.Nonces, error) {
+	key, err := s.db.NonceKey(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("nonce key: %w", err)
+	}
+	epoch, err := s.db.NonceEpoch(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("nonce epoch: %w", err)
+	}
+	return &prt.Nonces{Key: key, Epoch: epoch}, nil
+}
+
+func (s *Server) clientAddress(r *http.Request) string {
+	addr := telemetry.ClientAddress(r, s.config.Proxy.Prefixes())
+	if addr == (netip.Addr{}) {
+		return ""
+	}
+	return addr.String()
+}
+
+func (s *Server) workspace(tenant directory.TenantID) string {
+	id, err := s.db.WorkspaceOf(context.Background(), tenant)
+	if err != nil {
+		s.log.Error("find the workspace of a tenant", "error", err)
+		return ""
+	}
+	return id
+}
+
+// openStore opens the state store. The writer's name numbers its chain of rows.
+func openStore(ctx context.Context, cfg config.Config, keys *seal.Keyring) (*store.DB, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("name of this node: %w", err)
+	}
+	return store.Open(ctx, store.Options{Path: cfg.Database.Path, Sealer: sealer{keys}, Now: time.Now, Writer: host})
+}
+
+// countOutcomes returns a counter of outcomes by code. Codes come from the catalogue of refusals: a short list.
+func countOutcomes(registry prometheus.Registerer, name, help string) func(code int, interactive bool) {
+	counter := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"code", "interactive"})
+	registry.MustRegister(counter)
+	return func(code int, interactive bool) {
+		counter.WithLabelValues(strconv.Itoa(code), strconv.FormatBool(interactive)).Inc()
+	}
+}

@@ -1,0 +1,280 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"boundgate/internal/signinlog"
+)
+
+// ErrPoisoned means that a commit has failed: what is on disk is no longer known, and the node refuses every write until it
+// is restarted.
+var ErrPoisoned = errors.New("store: a commit has failed; restart the node")
+
+// ErrBusy means that too many writes wait already.
+var ErrBusy = errors.New("store: too many writes are waiting")
+
+// errClosed means that the store is being closed.
+var errClosed = errors.New("store: closed")
+
+const (
+	maxWaiting = 4096
+	maxBatch   = 256
+)
+
+// A committer runs writes one after the other on one connection, and commits those that wait together as one transaction:
+// one fsync serves them all. Each runs in a savepoint of its own, so that each succeeds or fails singly.
+type committer struct {
+	db       *sql.DB
+	on       *prepared
+	jobs     chan *job
+	poisoned atomic.Pointer[error]
+	closing  chan struct{}
+	closed   sync.WaitGroup
+	once     sync.Once
+	chain    chain
+}
+
+// A job is one write. done gets its outcome after the transaction that it was part of.
+type job struct {
+	do   func(ctx context.Context, tx *tx) error
+	done chan error
+}
+
+// tx is a write as it runs.
+type tx struct {
+	queryer
+	chain *chain
+}
+
+// chain is where this writer's chain of sign-in rows stands.
+type chain struct {
+	writer string
+	seq    uint64
+	hash   signinlog.Hash
+}
+
+func newCommitter(ctx context.Context, db *sql.DB, writer string) (*committer, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connection that writes: %w", err)
+	}
+	c := &committer{
+		db: db, on: &prepared{conn: conn, statements: map[string]*sql.Stmt{}}, jobs: make(chan *job, maxWaiting), closing: make(chan struct{}),
+		chain: chain{writer: writer},
+	}
+	var hash []byte
+	err = conn.QueryRowContext(ctx, `SELECT seq, hash FROM chains WHERE writer = $1`, writer).Scan(&c.chain.seq, &hash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, errors.Join(fmt.Errorf("head of the chain: %w", err), conn.Close())
+	}
+	copy(c.chain.hash[:], hash)
+	c.closed.Add(1)
+	go c.run()
+	return c, nil
+}
+
+// write runs do in a transaction and returns when it is durable, or has failed and left nothing. Once a write is accepted
+// its outcome is awaited even where ctx ends: the caller must learn the truth.
+func (c *committer) write(ctx context.Context, do func(ctx context.Context, tx *tx) error) error {
+	if err := c.health(); err != nil {
+		return err
+	}
+	j := &job{do: do, done: make(chan error, 1)}
+	select {
+	case <-c.closing:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	case c.jobs <- j:
+	default:
+		return ErrBusy
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-c.closing:
+		c.closed.Wait()
+		select {
+		case err := <-j.done:
+			return err
+		default:
+			return errClosed
+		}
+	}
+}
+
+func (c *committer) health() error {
+	if cause := c.poisoned.Load(); cause != nil {
+		return fmt.Errorf("%w: %w", ErrPoisoned, *cause)
+	}
+	return nil
+}
+
+func (c *committer) close() error {
+	c.once.Do(func() { close(c.closing) })
+	c.closed.Wait()
+	return errors.Join(c.on.close(), c.db.Close())
+}
+
+func (c *committer) run() {
+	defer c.closed.Done()
+	for {
+		select {
+		case j := <-c.jobs:
+			c.batch(c.gather(j))
+		case <-c.closing:
+			for {
+				select {
+				case j := <-c.jobs:
+					c.batch(c.gather(j))
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// gather returns the first job and those that wait behind it.
+func (c *committer) gather(first *job) []*job {
+	batch := []*job{first}
+	for len(batch) < maxBatch {
+		select {
+		case j := <-c.jobs:
+			batch = append(batch, j)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// batch runs jobs in one transaction and tells each its outcome.
+func (c *committer) batch(jobs []*job) {
+	if err := c.health(); err != nil {
+		for _, j := range jobs {
+			j.done <- err
+		}
+		return
+	}
+	outcomes := make([]error, len(jobs))
+	if err := c.transact(jobs, outcomes); err != nil {
+		c.poisoned.CompareAndSwap(nil, &err)
+		for n := range outcomes {
+			outcomes[n] = fmt.Errorf("%w: %w", ErrPoisoned, err)
+		}
+	}
+	for n, j := range jobs {
+		j.done <- outcomes[n]
+	}
+}
+
+// transact runs the jobs. An error means that the transaction as a whole has failed.
+func (c *committer) transact(jobs []*job, outcomes []error) error {
+	ctx := context.Background()
+	if err := c.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return err
+	}
+	before := c.chain.seq
+	for n, j := range jobs {
+		if err := c.exec(ctx, `SAVEPOINT job`); err != nil {
+			return c.abandon(ctx, err)
+		}
+		head := c.chain
+		outcomes[n] = j.do(ctx, &tx{queryer: c.on, chain: &c.chain})
+		if outcomes[n] != nil {
+			c.chain = head
+			if err := c.exec(ctx, `ROLLBACK TO job`); err != nil {
+				return c.abandon(ctx, err)
+			}
+		}
+		if err := c.exec(ctx, `RELEASE job`); err != nil {
+			return c.abandon(ctx, err)
+		}
+	}
+	if c.chain.seq != before {
+		if err := c.saveChain(ctx); err != nil {
+			return c.abandon(ctx, err)
+		}
+	}
+	if err := c.exec(ctx, `COMMIT`); err != nil {
+		return c.abandon(ctx, err)
+	}
+	return nil
+}
+
+func (c *committer) saveChain(ctx context.Context) error {
+	const query = `
+		INSERT INTO chains (writer, seq, hash) VALUES ($1, $2, $3)
+		ON CONFLICT (writer) DO UPDATE SET seq = excluded.seq, hash = excluded.hash`
+	_, err := c.on.ExecContext(ctx, query, c.chain.writer, c.chain.seq, c.chain.hash[:])
+	return wrap("head of the chain", err)
+}
+
+func (c *committer) exec(ctx context.Context, query string) error {
+	_, err := c.on.ExecContext(ctx, query)
+	return wrap(query, err)
+}
+
+// abandon rolls back as far as that is possible; the node refuses from now on either way.
+func (c *committer) abandon(ctx context.Context, cause error) error {
+	_, err := c.on.conn.ExecContext(ctx, `ROLLBACK`)
+	return errors.Join(cause, err)
+}
+
+// prepared is one connection that prepares each statement once. Only the committer uses it, so it needs no lock.
+type prepared struct {
+	conn       *sql.Conn
+	statements map[string]*sql.Stmt
+}
+
+func (p *prepared) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := p.statements[query]; s != nil {
+		return s, nil
+	}
+	s, err := p.conn.PrepareContext(ctx, query)
+	if err == nil {
+		p.statements[query] = s
+	}
+	return s, err
+}
+
+// ExecContext executes a statement.
+func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := p.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+// QueryContext runs a query.
+func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := p.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// QueryRowContext runs a query for one row.
+func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	s, err := p.statement(ctx, query)
+	if err != nil {
+		return p.conn.QueryRowContext(ctx, query, args...) // which reports the same error
+	}
+	return s.QueryRowContext(ctx, args...)
+}
+
+func (p *prepared) close() error {
+	var errs []error
+	for _, s := range p.statements {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, p.conn.Close())...)
+}

@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"boundgate/internal/audit"
+	"boundgate/internal/directory"
+	"boundgate/internal/prt"
+	"boundgate/internal/session"
+)
+
+const prtColumns = `hash, session_id, tenant_id, user_id, device_id, registration, session_key, kdf, origin, issued_at, expires_at, revoked_at`
+
+// PRT returns the record of a Primary Refresh Token, revoked or not; session.ErrNotFound where there is none.
+func (db *DB) PRT(ctx context.Context, hash prt.Hash) (session.PRT, error) {
+	const query = `SELECT ` + prtColumns + ` FROM prts WHERE hash = $1`
+	p, err := db.scanPRT(db.read.QueryRowContext(ctx, query, hash[:]))
+	return p, absent("read PRT", err, session.ErrNotFound)
+}
+
+// SessionByID returns the newest Primary Refresh Token record of a session.
+func (db *DB) SessionByID(ctx context.Context, home directory.TenantID, id string) (session.PRT, error) {
+	const query = `
+		SELECT ` + prtColumns + ` FROM prts
+		WHERE  tenant_id = $1 AND session_id = $2
+		ORDER  BY issued_at DESC LIMIT 1`
+	p, err := db.scanPRT(db.read.QueryRowContext(ctx, query, home, id))
+	return p, absent("read session", err, session.ErrNotFound)
+}
+
+func (db *DB) scanPRT(row scanner) (session.PRT, error) {
+	var p session.PRT
+	var hash, key, origin []byte
+	var issued, expires, revoked int64
+	err := row.Scan(&hash, &p.Session, &p.Tenant, &p.User, &p.Device, &p.Registration, &key, &p.KDF, &origin, &issued, &expires, &revoked)
+	if err != nil {
+		return p, err
+	}
+	copy(p.Hash[:], hash)
+	p.IssuedAt, p.ExpiresAt, p.RevokedAt = fromMicros(issued), fromMicros(expires), fromMicros(revoked)
+	if err := json.Unmarshal(origin, &p.Origin); err != nil {
+		return p, fmt.Errorf("origin of a session: %w", err)
+	}
+	opened, err := db.sealer.Open(key, string(p.Tenant), "prts", rowOf(p.Hash), "session_key")
+	if err != nil {
+		return p, fmt.Errorf("open session key: %w", err)
+	}
+	p.Key, err = prt.SessionKeyFrom(opened)
+	return p, err
+}
+
+// RefreshToken returns the record of a refresh token, spent, revoked or not; session.ErrNotFound where there is none.
+func (db *DB) RefreshToken(ctx context.Context, hash prt.Hash) (session.RefreshToken, error) {
+	const query = `
+		SELECT family, tenant_id, user_id, client_id, home_tenant, home_user, session_id, device_id, registration, origin,
+		       interactive, upgraded_at, issued_at, expires_at, spent_at, revoked_at
+		FROM   refresh_tokens WHERE hash = $1`
+	t := session.RefreshToken{Hash: hash}
+	var origin []byte
+	var upgraded, issued, expires, spent, revoked int64
+	err := db.read.QueryRowContext(ctx, query, hash[:]).Scan(&t.Family, &t.Tenant, &t.User, &t.Client, &t.Home, &t.HomeUser, &t.Session,
+		&t.Device, &t.Registration, &origin, &t.Interactive, &upgraded, &issued, &expires, &spent, &revoked)
+	if err != nil {
+		return t, absent("read refresh token", err, session.ErrNotFound)
+	}
+	t.UpgradedAt, t.IssuedAt, t.ExpiresAt = fromMicros(upgraded), fromMicros(issued), fromMicros(expires)
+	t.SpentAt, t.RevokedAt = fromMicros(spent), fromMicros(revoked)
+	if err := json.Unmarshal(origin, &t.Origin); err != nil {
+		return t, fmt.Errorf("origin of a refresh token: %w", err)
+	}
+	return t, nil
+}
+
+// RevokeSessions ends every session of a user that began before at.
+func (db *DB) RevokeSessions(ctx context.Context, tenant directory.TenantID, user directory.ObjectID, at time.Time, row audit.Entry) error {
+	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
+		const query = `UPDATE users SET sessions_valid_from = $1 WHERE tenant_id = $2 AND id = $3`
+		result, err := tx.ExecContext(ctx, query, micros(at), tenant, user)
+		if err := must("end sessions", result, err); err != nil {
+			return err
+		}
+		return tx.endUserSessions(ctx, tenant, user, micros(db.now()))
+	})
+}
+
+// endUserSessions revokes what a user holds, here and as a guest elsewhere.
+func (tx *tx) endUserSessions(ctx context.Context, tenant directory.TenantID, user directory.ObjectID, now int64) error {
+	return tx.each(ctx, []string{
+		`UPDATE prts SET revoked_at = $1 WHERE tenant_id = $2 AND user_id = $3 AND revoked_at = 0`,
+		`UPDATE refresh_tokens SET revoked_at = $1 WHERE home_tenant = $2 AND home_user = $3 AND revoked_at = 0`,
+		`UPDATE refresh_tokens SET revoked_at = $1 WHERE tenant_id = $2 AND user_id = $3 AND revoked_at = 0`,
+	}, now, tenant, user)
+}
+
+// endDeviceSessions revokes what is bound to a device.
+func (tx *tx) endDeviceSessions(ctx context.Context, tenant directory.TenantID, id string, now int64) error {
+	return tx.each(ctx, []string{
+		`UPDATE prts SET revoked_at = $1 WHERE tenant_id = $2 AND device_id = $3 AND revoked_at = 0`,
+		`UPDATE refresh_tokens SET revoked_at = $1 WHERE home_tenant = $2 AND device_id = $3 AND revoked_at = 0`,
+	}, now, tenant, id)
+}
+
+func (tx *tx) each(ctx context.Context, queries []string, args ...any) error {
+	for _, query := range queries {
+		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
+			return wrap("end sessions", err)
+		}
+	}
+	return nil
+}
+
+// Sweep removes at most limit records of each kind that no longer matter: spent nonces that have expired, and tokens that
+// expired a week ago.
+func (db *DB) Sweep(ctx context.Context, limit int) error {
+	now := db.now()
+	return db.writes.write(ctx, func(ctx context.Context, tx *tx) error {
+		for _, q := range []struct {
+			query  string
+			before time.Time
+		}{
+			{`DELETE FROM spent_nonces WHERE id IN (SELECT id FROM spent_nonces WHERE expires_at < $1 LIMIT $2)`, now.Add(-prt.NonceLifetime)},
+			{`DELETE FROM prts WHERE hash IN (SELECT hash FROM prts WHERE expires_at < $1 LIMIT $2)`, now.AddDate(0, 0, -7)},
+			{`DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)`, now.AddDate(0, 0, -7)},
+		} {
+			if _, err := tx.ExecContext(ctx, q.query, micros(q.before), limit); err != nil {
+				return wrap("remove what has expired", err)
+			}
+		}
+		return nil
+	})
+}

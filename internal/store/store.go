@@ -1,0 +1,139 @@
+// Package store is the state of Boundgate in SQL: the directory, devices, policies, sessions, the audit log, and the intake
+// of sign-in rows. Today the engine is SQLite; the SQL is plain enough for PostgreSQL, and what is SQLite's own is in
+// sqlite.go.
+//
+// Reads go to a pool of connections. Every write goes through one committer (commit.go), which groups what arrives together
+// into one transaction, so that a durable write costs a share of one fsync. Each query names its tenant (P13).
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"boundgate/internal/directory"
+)
+
+// A Sealer seals what must not lie open in the database, bound to its place.
+type Sealer interface {
+	Seal(plaintext []byte, tenant, table, row, column string) ([]byte, error)
+	Open(sealed []byte, tenant, table, row, column string) ([]byte, error)
+}
+
+// Options say where the database is.
+type Options struct {
+	Path   string // the SQLite file; made when missing
+	Sealer Sealer
+	Now    func() time.Time
+	Writer string // names this node's chain of sign-in rows
+}
+
+// A DB is an open state store. It is safe for concurrent use.
+type DB struct {
+	read    *sql.DB
+	sealer  Sealer
+	now     func() time.Time
+	writes  *committer
+	catalog *catalog
+}
+
+// Open opens the database, migrates it, and starts its committer.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	write, read, err := openSQLite(ctx, o.Path)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{read: read, sealer: o.Sealer, now: o.Now, catalog: newCatalog()}
+	if db.writes, err = newCommitter(ctx, write, o.Writer); err != nil {
+		return nil, errors.Join(err, write.Close(), read.Close())
+	}
+	return db, nil
+}
+
+// Close ends the committer after the writes that wait, and closes the database.
+func (db *DB) Close() error {
+	return errors.Join(db.writes.close(), db.read.Close())
+}
+
+// Ping reports whether the store can serve: it can be read, and no commit has failed.
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.writes.health(); err != nil {
+		return err
+	}
+	var one int
+	return wrap("read the state store", db.read.QueryRowContext(ctx, `SELECT 1`).Scan(&one))
+}
+
+// wrap says what was attempted; nil stays nil.
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// absent turns "no row" into the vocabulary's word for it.
+func absent(what string, err, word error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return word
+	}
+	return wrap(what, err)
+}
+
+// collect reads every row of a query.
+func collect[T any](ctx context.Context, q queryer, scan func(scanner) (T, error), query string, args ...any) (list []T, err error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, rows.Err()
+}
+
+// must checks that a write met exactly one row.
+func must(what string, result sql.Result, err error) error {
+	if err != nil {
+		return wrap(what, err)
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		return wrap(what, err)
+	}
+	if n != 1 {
+		return directory.ErrNotFound
+	}
+	return nil
+}
+
+// A queryer is a connection pool or a transaction.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+type scanner interface{ Scan(into ...any) error }
+
+// Times are kept as microseconds since 1970; 0 is the zero time.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}
