@@ -240,7 +240,7 @@ func TestAuditRowsHoldNoSecrets(t *testing.T) { // P11
 	if err := o.Service.UpdateDevice(ctx, global, admin.DeviceKey{ObjectID: id("LAPTOP-7")}, admin.DevicePatch{Model: ptr("X1")}); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := json.Marshal(o.Store.Entries())
+	rows, err := json.Marshal(o.Entries(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func TestAuditRowsHoldNoSecrets(t *testing.T) { // P11
 			t.Errorf("the audit rows hold the secret %q", secret)
 		}
 	}
-	if n := len(o.Store.Entries()); n != 5 {
+	if n := len(o.Entries(t)); n != 5 {
 		t.Errorf("%d audit rows, want 5: user added, updated, two passwords, device updated", n)
 	}
 }
@@ -265,7 +265,7 @@ func TestAuditRow(t *testing.T) {
 	if err := o.Service.UpdateUser(ctx, global, "MIKA@contoso.example", admin.UserPatch{Enabled: ptr(false)}); err != nil {
 		t.Fatal(err)
 	}
-	rows := o.Store.Entries()
+	rows := o.Entries(t)
 	if len(rows) != 1 {
 		t.Fatalf("%d rows, want 1", len(rows))
 	}
@@ -318,7 +318,7 @@ func TestLastGlobalAdministratorStays(t *testing.T) {
 			return s.UpdateUser(ctx, global, id("admin"), admin.UserPatch{Enabled: ptr(false)})
 		},
 		"unassigning": func(s *admin.Service) error {
-			return s.UnassignRole(ctx, global, admin.RoleAssignment{Role: directory.GlobalAdministrator, User: admintest.ID(contoso, "admin")}.ID())
+			return s.UnassignRole(ctx, global, directory.RoleAssignment{Role: directory.GlobalAdministrator, User: admintest.ID(contoso, "admin")}.ID())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -370,7 +370,7 @@ func TestCallerFor(t *testing.T) { // P06
 	if _, err := o.Service.AssignRole(ctx, global, directory.GlobalAdministrator, id("mika")); err != nil {
 		t.Fatal(err)
 	}
-	assignment := admin.RoleAssignment{Role: directory.GlobalAdministrator, User: subject.User}
+	assignment := directory.RoleAssignment{Role: directory.GlobalAdministrator, User: subject.User}
 	if err := o.Service.UnassignRole(ctx, global, assignment.ID()); err != nil {
 		t.Fatal(err)
 	}

@@ -14,15 +14,12 @@ import (
 	"boundgate/internal/directory"
 )
 
-// An AuditQuery selects audit rows.
-type AuditQuery = audit.Query
-
 // AuditEntries returns rows of the caller's tenant, the newest first.
-func (s *Service) AuditEntries(ctx context.Context, c Caller, q AuditQuery) ([]audit.Entry, error) {
+func (s *Service) AuditEntries(ctx context.Context, c Caller, q audit.Query) ([]audit.Entry, error) {
 	if err := Authorize(c, ReadAudit); err != nil {
 		return nil, err
 	}
-	rows, err := s.Store.AuditEntries(ctx, c.Tenant, q.From, q.To, q.After, q.Limit)
+	rows, err := s.Store.AuditEntries(ctx, c.Tenant, q)
 	if err != nil {
 		return nil, fmt.Errorf("read audit log: %w", err)
 	}

@@ -101,16 +101,7 @@ func (s *Service) findDevice(ctx context.Context, tenant directory.TenantID, key
 	if !ok {
 		return device.Device{}, device.ErrNotFound
 	}
-	devices, err := s.Store.Devices(ctx, tenant)
-	if err != nil {
-		return device.Device{}, fmt.Errorf("find device: %w", err)
-	}
-	for _, d := range devices {
-		if d.ObjectID == id {
-			return d, nil
-		}
-	}
-	return device.Device{}, device.ErrNotFound
+	return s.Store.DeviceByObjectID(ctx, tenant, id)
 }
 
 func (s *Service) deviceToChange(ctx context.Context, c Caller, key DeviceKey) (device.Device, error) {

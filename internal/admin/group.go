@@ -154,7 +154,7 @@ func (s *Service) AddMember(ctx context.Context, c Caller, group, member string)
 	if err != nil {
 		return err
 	}
-	if err := s.Store.AddMember(ctx, c.Tenant, g.ID, m.Kind, m.ID(), entry); err != nil {
+	if err := s.Store.AddMember(ctx, c.Tenant, g.ID, m.Kind, m.ID(), entry); err != nil && !errors.Is(err, directory.ErrExists) {
 		return fmt.Errorf("add member: %w", err)
 	}
 	return nil

@@ -51,16 +51,10 @@ func (s *Service) groupsOf(ctx context.Context, tenant directory.TenantID, user 
 }
 
 // assignments returns who holds which role, by role and user.
-func (s *Service) assignments(ctx context.Context, tenant directory.TenantID) ([]RoleAssignment, error) {
-	holders, err := s.Store.RoleAssignments(ctx, tenant)
+func (s *Service) assignments(ctx context.Context, tenant directory.TenantID) ([]directory.RoleAssignment, error) {
+	list, err := s.Store.RoleAssignments(ctx, tenant)
 	if err != nil {
 		return nil, fmt.Errorf("list role assignments: %w", err)
-	}
-	list := []RoleAssignment{}
-	for role, users := range holders {
-		for _, user := range users {
-			list = append(list, RoleAssignment{Role: role, User: user})
-		}
 	}
 	sortAssignments(list)
 	return list, nil

@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,11 +11,8 @@ import (
 	"boundgate/internal/directory"
 )
 
-// A RoleAssignment says that a user holds a directory role.
-type RoleAssignment = directory.RoleAssignment
-
 // RoleAssignments returns who holds which role in the caller's tenant.
-func (s *Service) RoleAssignments(ctx context.Context, c Caller) ([]RoleAssignment, error) {
+func (s *Service) RoleAssignments(ctx context.Context, c Caller) ([]directory.RoleAssignment, error) {
 	if err := Authorize(c, ReadDirectory); err != nil {
 		return nil, err
 	}
@@ -22,8 +20,8 @@ func (s *Service) RoleAssignments(ctx context.Context, c Caller) ([]RoleAssignme
 }
 
 // AssignRole gives a role to a user. Giving it again changes nothing.
-func (s *Service) AssignRole(ctx context.Context, c Caller, role directory.Role, user string) (RoleAssignment, error) {
-	none := RoleAssignment{}
+func (s *Service) AssignRole(ctx context.Context, c Caller, role directory.Role, user string) (directory.RoleAssignment, error) {
+	none := directory.RoleAssignment{}
 	if err := Authorize(c, ManageRoles); err != nil {
 		return none, err
 	}
@@ -38,10 +36,10 @@ func (s *Service) AssignRole(ctx context.Context, c Caller, role directory.Role,
 	if err != nil {
 		return none, err
 	}
-	if err := s.Store.AssignRole(ctx, c.Tenant, role, u.ID, entry); err != nil {
+	if err := s.Store.AssignRole(ctx, c.Tenant, role, u.ID, entry); err != nil && !errors.Is(err, directory.ErrExists) {
 		return none, fmt.Errorf("assign role: %w", err)
 	}
-	return RoleAssignment{Role: role, User: u.ID}, nil
+	return directory.RoleAssignment{Role: role, User: u.ID}, nil
 }
 
 // UnassignRole takes a role away, by the assignment's id. The last enabled Global Administrator keeps theirs: a tenant
@@ -106,8 +104,8 @@ func (s *Service) keepAnAdministrator(ctx context.Context, tenant directory.Tena
 		Next: "Assign the role Global Administrator to another user first."}
 }
 
-func sortAssignments(list []RoleAssignment) {
-	slices.SortFunc(list, func(a, b RoleAssignment) int {
+func sortAssignments(list []directory.RoleAssignment) {
+	slices.SortFunc(list, func(a, b directory.RoleAssignment) int {
 		return cmp.Or(cmp.Compare(directory.RoleNames[a.Role], directory.RoleNames[b.Role]), cmp.Compare(a.User, b.User))
 	})
 }

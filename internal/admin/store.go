@@ -67,8 +67,7 @@ type GroupStore interface {
 
 // RoleStore keeps who holds which directory role.
 type RoleStore interface {
-	// RoleAssignments returns the holders of each role.
-	RoleAssignments(ctx context.Context, tenant directory.TenantID) (map[directory.Role][]directory.ObjectID, error)
+	RoleAssignments(ctx context.Context, tenant directory.TenantID) ([]directory.RoleAssignment, error)
 	AssignRole(ctx context.Context, tenant directory.TenantID, role directory.Role, user directory.ObjectID, e audit.Entry) error
 	UnassignRole(ctx context.Context, tenant directory.TenantID, role directory.Role, user directory.ObjectID, e audit.Entry) error
 }
@@ -87,6 +86,7 @@ type CatalogueStore interface {
 type DeviceStore interface {
 	Devices(ctx context.Context, tenant directory.TenantID) ([]device.Device, error)
 	DeviceByID(ctx context.Context, tenant directory.TenantID, id string) (device.Device, error)
+	DeviceByObjectID(ctx context.Context, tenant directory.TenantID, id directory.ObjectID) (device.Device, error)
 	// UpdateDevice writes what an administrator decides about a device, and nothing else of it.
 	UpdateDevice(ctx context.Context, d device.Device, e audit.Entry) error
 	DeleteDevice(ctx context.Context, tenant directory.TenantID, id string, e audit.Entry) error
@@ -102,7 +102,5 @@ type PolicyStore interface {
 
 // AuditStore reads the directory audit log.
 type AuditStore interface {
-	// AuditEntries returns at most limit rows, the newest first, from and to inclusive (the zero time is no bound), behind
-	// the row with the id after ("" for the newest).
-	AuditEntries(ctx context.Context, tenant directory.TenantID, from, to time.Time, after string, limit int) ([]audit.Entry, error)
+	AuditEntries(ctx context.Context, tenant directory.TenantID, q audit.Query) ([]audit.Entry, error)
 }

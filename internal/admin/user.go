@@ -105,8 +105,8 @@ func (s *Service) CreateUser(ctx context.Context, c Caller, n NewUser) (director
 	}
 	if err := s.Store.CreateUser(ctx, u, entry); err != nil {
 		if errors.Is(err, directory.ErrExists) {
-			return none, "", &ConflictError{Message: fmt.Sprintf("A user with the name %s exists.", u.UPN),
-				Next: "Choose another userPrincipalName."}
+			return none, "", &ConflictError{Message: fmt.Sprintf("A user with the name %s, or a guest with this account at home, exists.", u.UPN),
+				Next: "Change the account that exists, or choose another userPrincipalName."}
 		}
 		return none, "", fmt.Errorf("create user: %w", err)
 	}

@@ -424,7 +424,11 @@ func TestQuery(t *testing.T) { // S53
 	if err := json.Unmarshal([]byte(s.must(t, "query", "--json", "SigninLogs")), &raw); err != nil || raw["tables"] == nil {
 		t.Errorf("JSON: %v, %v", raw, err)
 	}
-	if want := "11111111" + string(contoso)[8:] + ` {"query":"SigninLogs | take 3"}`; s.queries[0] != want {
+	workspace, err := s.Store.WorkspaceOf(context.Background(), contoso)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := workspace + ` {"query":"SigninLogs | take 3"}`; s.queries[0] != want {
 		t.Errorf("the server was asked %q, want %q", s.queries[0], want)
 	}
 	if r := s.run(t, "", "query", "SigninLogs | oops"); r.code != cli.ExitFailed || !strings.Contains(r.errOut, `line 1, column 14: unknown operator "oops"`) {

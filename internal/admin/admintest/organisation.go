@@ -1,9 +1,12 @@
+// Package admintest is for tests of administration: a service over a real store with a small organisation to begin with.
 package admintest
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 	"boundgate/internal/audit"
 	"boundgate/internal/device"
 	"boundgate/internal/directory"
+	"boundgate/internal/store"
 
 	"github.com/google/uuid"
 )
@@ -30,7 +34,7 @@ var Start = time.Date(2026, 5, 4, 7, 0, 0, 0, time.UTC)
 // An Organisation is a service over a store with two tenants. Each has the users admin@ (Global Administrator), mika@ (no
 // role), breakglass@ (emergency access), one group Pilot with mika in it, and a device LAPTOP-7.
 type Organisation struct {
-	Store   *Store
+	Store   *store.DB
 	Service *admin.Service
 	// Now is the time that the service sees.
 	Now time.Time
@@ -48,7 +52,18 @@ func (Hasher) Hash(_ context.Context, password string) (string, error) {
 // NewOrganisation returns the two tenants, with licences.
 func NewOrganisation(t testing.TB) *Organisation {
 	t.Helper()
-	o := &Organisation{Store: NewStore(), Now: Start}
+	o := &Organisation{Now: Start}
+	var err error
+	o.Store, err = store.Open(context.Background(), store.Options{Path: filepath.Join(t.TempDir(), "state.db"), Writer: "test",
+		Now: func() time.Time { return o.Now }})
+	if err != nil {
+		t.Fatalf("open store: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := o.Store.Close(); err != nil {
+			t.Errorf("close store: %v", err)
+		}
+	})
 	o.Service = &admin.Service{Store: o.Store, Passwords: Hasher{}, Operator: Contoso, Now: func() time.Time { return o.Now }}
 	o.tenant(t, Contoso, "Contoso", "contoso.example")
 	o.tenant(t, Fabrikam, "Fabrikam", "fabrikam.example")
@@ -62,7 +77,10 @@ func ID(tenant directory.TenantID, name string) directory.ObjectID {
 
 func (o *Organisation) tenant(t testing.TB, id directory.TenantID, name, domain string) {
 	t.Helper()
-	ctx, e := context.Background(), audit.Entry{ID: "set-up", Tenant: id, At: Start, Actor: audit.Actor{Service: "set-up"}, Activity: "Set up"}
+	ctx := context.Background()
+	row := func() audit.Entry {
+		return audit.Entry{ID: uuid.NewString(), Tenant: id, At: Start, Actor: audit.Actor{Service: setUp}, Activity: "Set up"}
+	}
 	must := func(err error) {
 		if err != nil {
 			t.Helper()
@@ -70,27 +88,46 @@ func (o *Organisation) tenant(t testing.TB, id directory.TenantID, name, domain 
 		}
 	}
 	must(o.Store.CreateTenant(ctx, directory.Tenant{ID: id, DisplayName: name, CreatedAt: Start,
-		Domains: []directory.Domain{{Name: domain, Verified: true, Initial: true}}}, e))
+		Domains: []directory.Domain{{Name: domain, Verified: true, Initial: true}}}, row()))
 	must(o.Store.SetLicence(ctx, id, directory.Licence{SKUID: "078d2b04-f1bd-4111-bbd4-b4b1b354cef4", SKUPartNumber: directory.SKUPartNumberP1,
-		CapabilityStatus: directory.CapabilityActive, Units: 100, ServicePlans: []string{directory.ServicePlanP1}}, e))
+		CapabilityStatus: directory.CapabilityActive, Units: 100, ServicePlans: []string{directory.ServicePlanP1}}, row()))
 	hash, _ := Hasher{}.Hash(ctx, Password)
 	for _, who := range []string{"admin", "mika", "breakglass"} {
 		must(o.Store.CreateUser(ctx, directory.User{ID: ID(id, who), Tenant: id, UPN: who + "@" + domain, DisplayName: who, Enabled: true,
 			Type: directory.Member, EmergencyAccess: who == "breakglass", PasswordHash: hash, CreatedAt: Start,
-			SessionsValidFrom: Start.Add(-time.Hour), PasswordChangedAt: Start.Add(-time.Hour)}, e))
+			SessionsValidFrom: Start.Add(-time.Hour), PasswordChangedAt: Start.Add(-time.Hour)}, row()))
 	}
-	must(o.Store.AssignRole(ctx, id, directory.GlobalAdministrator, ID(id, "admin"), e))
-	must(o.Store.CreateGroup(ctx, directory.Group{ID: ID(id, "Pilot"), Tenant: id, DisplayName: "Pilot", CreatedAt: Start}, e))
-	must(o.Store.CreateGroup(ctx, directory.Group{ID: ID(id, "Break glass"), Tenant: id, DisplayName: "Break glass", CreatedAt: Start}, e))
-	must(o.Store.AddMember(ctx, id, ID(id, "Pilot"), directory.UserMember, ID(id, "mika"), e))
-	must(o.Store.AddMember(ctx, id, ID(id, "Break glass"), directory.UserMember, ID(id, "breakglass"), e))
+	must(o.Store.AssignRole(ctx, id, directory.GlobalAdministrator, ID(id, "admin"), row()))
+	must(o.Store.CreateGroup(ctx, directory.Group{ID: ID(id, "Pilot"), Tenant: id, DisplayName: "Pilot", CreatedAt: Start}, row()))
+	must(o.Store.CreateGroup(ctx, directory.Group{ID: ID(id, "Break glass"), Tenant: id, DisplayName: "Break glass", CreatedAt: Start}, row()))
+	must(o.Store.AddMember(ctx, id, ID(id, "Pilot"), directory.UserMember, ID(id, "mika"), row()))
+	must(o.Store.AddMember(ctx, id, ID(id, "Break glass"), directory.UserMember, ID(id, "breakglass"), row()))
 	must(o.Store.CreateSyncedDevice(ctx, device.Device{ObjectID: ID(id, "LAPTOP-7"), ID: string(ID(id, "LAPTOP-7 device")), Tenant: id,
 		Registration: "r1", DisplayName: "LAPTOP-7", OperatingSystem: "Windows", OperatingSystemVersion: "10.0.22631.3593",
 		TrustType: device.Joined, Owner: ID(id, "mika"), FreshCredentials: true, KeyProtection: device.TPMKeys, Enabled: true,
-		Method: device.Interactive, RegisteredAt: Start, DeviceKey: []byte("device key"), TransportKey: []byte("transport key")}, e))
-	o.Store.mu.Lock()
-	o.Store.entries = nil
-	o.Store.mu.Unlock()
+		Method: device.Interactive, RegisteredAt: Start, DeviceKey: []byte("device key"), TransportKey: []byte("transport key")}, row()))
+}
+
+// setUp is the actor of the rows that made the organisation.
+const setUp = "set-up"
+
+// Entries returns the audit rows of both tenants that administration has left since the organisation was made, the oldest
+// first in each.
+func (o *Organisation) Entries(t testing.TB) []audit.Entry {
+	t.Helper()
+	var all []audit.Entry
+	for _, tenant := range []directory.TenantID{Contoso, Fabrikam} {
+		rows, err := o.Store.AuditEntries(context.Background(), tenant, audit.Query{Limit: 1000})
+		if err != nil {
+			t.Fatalf("read audit rows: %v", err)
+		}
+		for _, e := range slices.Backward(rows) {
+			if e.Actor.Service != setUp {
+				all = append(all, e)
+			}
+		}
+	}
+	return all
 }
 
 // Caller returns a caller of a tenant with the given roles; their account is admin@.

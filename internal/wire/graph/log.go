@@ -260,7 +260,7 @@ func appliedPolicies(text string, beta bool) []members {
 
 // directoryAudits serves the directory audit log, newest first, narrowed by activityDateTime alone.
 func (h *handler) directoryAudits(q *request) error {
-	query := admin.AuditQuery{After: q.options["$skiptoken"]}
+	query := audit.Query{After: q.options["$skiptoken"]}
 	var err error
 	if query.Limit, err = q.top(maxTop); err != nil {
 		return err
@@ -288,7 +288,7 @@ func (h *handler) directoryAudits(q *request) error {
 	return q.collection("auditLogs/directoryAudits", value, next)
 }
 
-func auditBounds(query *admin.AuditQuery, text string) error {
+func auditBounds(query *audit.Query, text string) error {
 	terms, err := parseFilter(text)
 	if err != nil {
 		return err

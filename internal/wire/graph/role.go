@@ -29,7 +29,7 @@ func (h *handler) directoryRoles(q *request) error {
 	return q.collection("directoryRoles", value, "")
 }
 
-func assignmentMembers(a admin.RoleAssignment) members {
+func assignmentMembers(a directory.RoleAssignment) members {
 	return members{"id": a.ID(), "principalId": a.User, "roleDefinitionId": a.Role, "directoryScopeId": "/"}
 }
 
