@@ -87,7 +87,7 @@ func (a *app) login(cmd *cobra.Command, user, tenant string, fromStdin bool) err
 	if err != nil {
 		return err
 	}
-	password, err := a.password("Password for "+user+": ", fromStdin)
+	password, err := a.ownPassword(user, fromStdin)
 	if err != nil {
 		return err
 	}
@@ -199,17 +199,24 @@ func (c *client) good(audience, refused string) (string, bool) {
 	return t.Token, t.Token != "" && t.Token != refused && c.now().Add(margin).Before(t.Expires)
 }
 
-// password returns the password: from standard input where asked for, from the environment, or from the terminal.
+// ownPassword returns the password of whoever signs in: from standard input where asked for, from the environment, or from
+// the terminal.
+func (a *app) ownPassword(user string, fromStdin bool) (string, error) {
+	if p := os.Getenv(passwordVariable); p != "" && !fromStdin {
+		return p, nil
+	}
+	return a.password("Password for "+user+": ", fromStdin)
+}
+
+// password returns a password that is to be set: from standard input where asked for, or from the terminal. The
+// environment holds the administrator's own, which must not become somebody else's.
 func (a *app) password(prompt string, fromStdin bool) (string, error) {
 	if fromStdin {
 		return a.readLine()
 	}
-	if p, ok := os.LookupEnv(passwordVariable); ok && p != "" {
-		return p, nil
-	}
 	f, ok := a.In.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return "", failure("use --password-stdin, or set "+passwordVariable, "there is no terminal to ask for the password")
+		return "", failure("use --password-stdin", "there is no terminal to ask for the password")
 	}
 	fmt.Fprint(a.Err, prompt)
 	p, err := term.ReadPassword(int(f.Fd()))

@@ -210,6 +210,10 @@ func TestPasswordFromTheEnvironment(t *testing.T) {
 	if r := s.run(t, "", "login", "--server", s.URL, "--ca-file", s.caFile, "admin@contoso.example"); r.code != cli.ExitOK {
 		t.Errorf("login: %+v", r)
 	}
+	// It is the administrator's own and nobody else's.
+	if r := s.run(t, "", "user", "create", "ken@contoso.example", "--name", "Ken"); r.code != cli.ExitFailed || !strings.Contains(r.errOut, "hint: use --password-stdin") {
+		t.Errorf("user create without a password: %+v, want a refusal", r)
+	}
 }
 
 // What the server refuses, the command says in the server's words, with a hint, and exits with 1; a wrong command line
