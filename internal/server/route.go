@@ -12,8 +12,7 @@ type routes struct {
 	operations   http.Handler // healthz, readyz, metrics
 	graph        http.Handler // v1.0, beta
 	logAnalytics http.Handler // v1
-	registration http.Handler // enrollmentserver
-	tenants      http.Handler // {tenant}/…
+	tenants      http.Handler // enrollmentserver, {tenant}/…
 }
 
 // ServeHTTP routes without regard to case: clients differ in how they write paths. Everywhere but in Graph, whose paths
@@ -27,8 +26,6 @@ func (t routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.graph.ServeHTTP(w, r)
 	case "v1":
 		t.logAnalytics.ServeHTTP(w, folded(r))
-	case "enrollmentserver":
-		t.registration.ServeHTTP(w, folded(r))
 	default:
 		t.tenants.ServeHTTP(w, folded(r))
 	}

@@ -19,7 +19,6 @@ import (
 	"boundgate/internal/admin"
 	"boundgate/internal/config"
 	"boundgate/internal/device"
-	"boundgate/internal/directory"
 	"boundgate/internal/inforce"
 	"boundgate/internal/logquery"
 	"boundgate/internal/logstore"
@@ -115,19 +114,26 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 	verifier := &token.Verifier{Issuer: issuer, Now: time.Now}
 	signIns := &signin.Service{
 		Directory: s.db, Devices: s.db, Sessions: s.db, Policies: inforce.New(s.db), Journal: s.db, Passwords: s.passwords,
-		Tokens: issuer, Nonces: nonces, Attempts: signin.NewAttempts(), Now: time.Now, Log: s.log,
+		Tokens: issuer, Nonces: nonces, Attempts: signin.NewAttempts(), Now: now, Log: s.log,
 		Observe: countOutcomes(metrics.Registry, "boundgate_sign_ins_total", "Sign-in requests by AADSTS code; 0 is success."),
 	}
 	registrar := &registration.Registrar{
-		Directory: s.db, Devices: s.db, Trail: s.db, Authority: &device.Authority{Secrets: s.db, Now: time.Now}, Now: time.Now, Log: s.log,
+		Directory: s.db, Devices: s.db, Trail: s.db, Authority: &device.Authority{Secrets: s.db}, Now: now, Log: s.log,
+		Observe: countRegistrations(metrics.Registry),
 	}
 	operator, _, err := setup.Operator(ctx, s.db)
 	if err != nil {
 		return nil, err
 	}
 	administration := &admin.Service{Store: s.db, Passwords: s.passwords, Operator: operator, Now: time.Now}
-	who := authenticator{tokens: verifier, directory: s.db, address: s.clientAddress}
-	s.feeder = s.newFeeder(metrics)
+	who := authenticator{tokens: verifier, admin: administration}
+	s.feeder = &logstore.Feeder{Source: s.db, Sink: s.logs, Name: "state", Log: s.log, Alarm: func(err error) {
+		if err != nil {
+			metrics.Raise(s.log, "log-store", err, "Look at the disk of the log store; sign-ins go on meanwhile.")
+			return
+		}
+		metrics.Clear(s.log, "log-store")
+	}}
 
 	tenants, graphAPI, logsAPI, operations := http.NewServeMux(), http.NewServeMux(), http.NewServeMux(), http.NewServeMux()
 	oauth.Register(tenants, oauth.Service{
@@ -138,11 +144,11 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 		RegistrationURL: s.config.DeviceRegistration.URL, ClientAddress: s.clientAddress,
 	})
 	graph.Register(graphAPI, graph.Deps{
-		Admin: administration, Auth: who.graph(), SignIns: graphSignIns{s.logs, s.db}, PublicURL: s.config.PublicURL,
-		Workspace: s.workspace, ClientIP: s.clientAddress, Log: s.log,
+		Admin: administration, Auth: graphAuth{who}, SignIns: graphSignIns{s.logs, s.db}, PublicURL: s.config.PublicURL,
+		ClientIP: s.clientAddress, Log: s.log,
 	})
 	loganalytics.Register(logsAPI, loganalytics.Service{
-		Auth: who.logs(), Workspaces: workspaces{s.db}, Engine: &logquery.Engine{Logs: s.logs, Now: time.Now},
+		Access: logAccess{who, s.db}, Engine: &logquery.Engine{Logs: s.logs, Now: time.Now}, Now: time.Now, Log: s.log,
 	})
 	operations.Handle("GET /healthz", telemetry.Healthz(s.log))
 	operations.Handle("GET /readyz", telemetry.Readyz(s.log, telemetry.Check{Name: "state store", Run: s.db.Ping}))
@@ -252,15 +258,6 @@ func (s *Server) clientAddress(r *http.Request) string {
 	return addr.String()
 }
 
-func (s *Server) workspace(tenant directory.TenantID) string {
-	id, err := s.db.WorkspaceOf(context.Background(), tenant)
-	if err != nil {
-		s.log.Error("find the workspace of a tenant", "error", err)
-		return ""
-	}
-	return id
-}
-
 // openStore opens the state store. The writer's name numbers its chain of rows.
 func openStore(ctx context.Context, cfg config.Config, keys *seal.Keyring) (*store.DB, error) {
 	host, err := os.Hostname()
@@ -268,6 +265,15 @@ func openStore(ctx context.Context, cfg config.Config, keys *seal.Keyring) (*sto
 		return nil, fmt.Errorf("name of this node: %w", err)
 	}
 	return store.Open(ctx, store.Options{Path: cfg.Database.Path, Sealer: sealer{keys}, Now: time.Now, Writer: host})
+}
+
+// now is the clock of the service, in the precision that the stores keep.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// countRegistrations returns a counter of device registrations by code.
+func countRegistrations(registry prometheus.Registerer) func(code int) {
+	count := countOutcomes(registry, "boundgate_device_registrations_total", "Device registrations by AADSTS code; 0 is success.")
+	return func(code int) { count(code, true) }
 }
 
 // countOutcomes returns a counter of outcomes by code. Codes come from the catalogue of refusals: a short list.
