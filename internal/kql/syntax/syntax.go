@@ -1,0 +1,349 @@
+// Package syntax reads KQL text into a tree in which every node has a span.
+//
+// The tree is wider than what can be run: an operator nobody here has taught a meaning is kept with its name and its
+// tokens, so that the next pass can refuse it by name instead of calling it a syntax error. Parentheses are kept as
+// nodes; String on any tree therefore parses back to the same tree without knowing precedence twice.
+package syntax
+
+import "fmt"
+
+// Limits on the text that Parse reads.
+const (
+	MaxBytes  = 256 << 10 // of text
+	MaxDepth  = 256       // of nesting, and of one chain of arithmetic
+	maxErrors = 20
+)
+
+// A Span is a half-open range of byte offsets in the text.
+type Span struct{ Start, End int }
+
+// At returns s itself, so that a node may embed its span.
+func (s Span) At() Span { return s }
+
+// To returns the span from the start of s to the end of e.
+func (s Span) To(e Span) Span { return Span{s.Start, max(s.End, e.End)} }
+
+// An Error is one thing wrong with a query.
+type Error struct {
+	Code       string // such as SYN0002
+	Message    string
+	Span       Span
+	Suggestion string // the name that was perhaps meant; "" when there is none
+}
+
+// The codes of errors, after those of Log Analytics.
+const (
+	CodeSyntax      = "SYN0002" // the text does not follow the grammar
+	CodeLimit       = "SYN0001" // the text is too long or nested too deeply
+	CodeName        = "SEM0100" // a name is unknown
+	CodeType        = "SEM0024" // an operand or argument has a type that does not fit
+	CodeUnsupported = "SEM0600" // KQL has it, this service does not
+)
+
+// Errorf makes an error at a span.
+func Errorf(code string, at Span, format string, args ...any) Error {
+	return Error{Code: code, Message: fmt.Sprintf(format, args...), Span: at}
+}
+
+// A Node is any part of the tree. String gives KQL text that parses back to the same node.
+type Node interface {
+	At() Span
+	String() string
+}
+
+// An Expr is a scalar or tabular expression.
+type Expr interface {
+	Node
+	expr()
+}
+
+// An Operator is one step of a pipe, such as `where x > 1`.
+type Operator interface {
+	Node
+	operator()
+}
+
+// A Statement is one of the parts between semicolons.
+type Statement interface {
+	Node
+	statement()
+}
+
+// A Query is a whole text.
+type Query struct {
+	Span
+	Statements []Statement
+}
+
+// Statements.
+type (
+	// Let is `let Name = Value`.
+	Let struct {
+		Span
+		Name  *Name
+		Value Expr
+	}
+	// ExprStatement is an expression, most often a pipe.
+	ExprStatement struct {
+		Span
+		X Expr
+	}
+	// OtherStatement is a statement that is only known by its first word, such as set.
+	OtherStatement struct {
+		Span
+		Word   string
+		Tokens []string
+	}
+)
+
+// Expressions.
+type (
+	// Name is a name, bare or in brackets.
+	Name struct {
+		Span
+		Text string
+	}
+	// Wildcard is a name pattern such as `Foo*`, or the star alone.
+	Wildcard struct {
+		Span
+		Pattern string
+	}
+	// Literal is a constant as it was written; String literals hold their value in Text, without quotes.
+	Literal struct {
+		Span
+		Kind LiteralKind
+		Text string
+	}
+	// Call is `Func(Args...)`.
+	Call struct {
+		Span
+		Func *Name
+		Args []Expr
+	}
+	// Member is `X.Name`.
+	Member struct {
+		Span
+		X    Expr
+		Name *Name
+	}
+	// Index is `X[Index]`.
+	Index struct {
+		Span
+		X     Expr
+		Index Expr
+	}
+	// Unary is `Op X`, where Op is + or -.
+	Unary struct {
+		Span
+		Op string
+		X  Expr
+	}
+	// Binary is `L Op R`.
+	Binary struct {
+		Span
+		Op     string
+		OpSpan Span
+		L, R   Expr
+	}
+	// In is `X Op (List)`, for in, !in, in~, !in~, has_any and has_all.
+	In struct {
+		Span
+		Op     string
+		OpSpan Span
+		X      Expr
+		List   []Expr
+	}
+	// Between is `X between (Lo .. Hi)` or its negation.
+	Between struct {
+		Span
+		Not    bool
+		X      Expr
+		Lo, Hi Expr
+	}
+	// Paren is `(X)`.
+	Paren struct {
+		Span
+		X Expr
+	}
+	// Named is `a = X`, or `(a, b) = X` when there is more than one name.
+	Named struct {
+		Span
+		Names []*Name
+		X     Expr
+	}
+	// Lambda is the function of a let: parameters as written, and a body.
+	Lambda struct {
+		Span
+		Params []string
+		Body   []Statement
+	}
+	// Pipe is `Source | op | op`.
+	Pipe struct {
+		Span
+		Source Expr
+		Ops    []Operator
+	}
+	// Leading is an operator at the head of a pipe, such as union or print.
+	Leading struct {
+		Span
+		Op Operator
+	}
+	// Bad stands where an expression could not be read; the error is in the list.
+	Bad struct{ Span }
+)
+
+// A LiteralKind says how a literal was written.
+type LiteralKind int
+
+// Kinds of literals. The Text of a typed literal such as datetime(...) is what stands in the parentheses.
+const (
+	String LiteralKind = iota
+	Long
+	Real
+	TimeSpan
+	Bool
+	Null
+	DateTime
+	Dynamic // Text is compact JSON
+	TypedInt
+	TypedLong
+	TypedReal
+	TypedDecimal
+	TypedBool
+	TypedTimeSpan
+	TypedGUID
+)
+
+// Operators.
+type (
+	// Where is where, or filter.
+	Where struct {
+		Span
+		Cond Expr
+	}
+	// List is an operator that takes a list of expressions: project and its kin, extend, distinct, print.
+	List struct {
+		Span
+		Word  string
+		Items []Expr
+	}
+	// Summarize is summarize.
+	Summarize struct {
+		Span
+		Params []Param
+		Aggs   []Expr
+		By     []Expr
+	}
+	// Sort is sort or order, and top when N is set.
+	Sort struct {
+		Span
+		N    Expr
+		Keys []SortKey
+	}
+	// Take is take, or limit.
+	Take struct {
+		Span
+		N Expr
+	}
+	// Count is count.
+	Count struct{ Span }
+	// MvExpand is mv-expand.
+	MvExpand struct {
+		Span
+		Params []Param
+		Items  []ExpandItem
+		Limit  Expr
+	}
+	// Union is union, at the head of a pipe or within it.
+	Union struct {
+		Span
+		Params []Param
+		Tables []Expr
+	}
+	// Join is join or lookup.
+	Join struct {
+		Span
+		Word   string
+		Params []Param
+		Right  Expr
+		On     []Expr
+	}
+	// Render is render.
+	Render struct {
+		Span
+		Kind  *Name
+		Props []Param
+	}
+	// Other is an operator known by its name only.
+	Other struct {
+		Span
+		Word   string
+		Tokens []string
+	}
+)
+
+// A Param is `name=value` behind an operator's word.
+type Param struct {
+	Span
+	Name  string
+	Value Expr
+}
+
+// A SortKey is one key of sort or top.
+type SortKey struct {
+	Span
+	X     Expr
+	Dir   string // asc, desc or ""
+	Nulls string // first, last or ""
+}
+
+// An ExpandItem is one expression of mv-expand.
+type ExpandItem struct {
+	Span
+	X    Expr
+	Type string // of `to typeof(...)`; "" when there is none
+}
+
+func (*Let) statement()            {}
+func (*ExprStatement) statement()  {}
+func (*OtherStatement) statement() {}
+
+func (*Name) expr()     {}
+func (*Wildcard) expr() {}
+func (*Literal) expr()  {}
+func (*Call) expr()     {}
+func (*Member) expr()   {}
+func (*Index) expr()    {}
+func (*Unary) expr()    {}
+func (*Binary) expr()   {}
+func (*In) expr()       {}
+func (*Between) expr()  {}
+func (*Paren) expr()    {}
+func (*Named) expr()    {}
+func (*Lambda) expr()   {}
+func (*Pipe) expr()     {}
+func (*Leading) expr()  {}
+func (*Bad) expr()      {}
+
+func (*Where) operator()     {}
+func (*List) operator()      {}
+func (*Summarize) operator() {}
+func (*Sort) operator()      {}
+func (*Take) operator()      {}
+func (*Count) operator()     {}
+func (*MvExpand) operator()  {}
+func (*Union) operator()     {}
+func (*Join) operator()      {}
+func (*Render) operator()    {}
+func (*Other) operator()     {}
+
+// Unparen returns x without the parentheses around it.
+func Unparen(x Expr) Expr {
+	for {
+		p, ok := x.(*Paren)
+		if !ok {
+			return x
+		}
+		x = p.X
+	}
+}
