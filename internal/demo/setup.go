@@ -64,6 +64,13 @@ func (c *Cast) setupContoso(ctx context.Context, _ World) error {
 	if err := c.Contoso.identify(ctx); err != nil {
 		return err
 	}
+	var me struct {
+		ID string `json:"id"`
+	}
+	if err := c.Contoso.Admin.graph(ctx, http.MethodGet, "/me", nil, &me); err != nil {
+		return err
+	}
+	c.Contoso.ids["admin"] = me.ID
 	return c.Contoso.addPeople(ctx, contosoPeople)
 }
 
@@ -143,7 +150,7 @@ func (c *Cast) setupGroups(ctx context.Context, _ World) error {
 	members := map[string][]string{
 		"Pilot engineering":      {"bob", "dora"},
 		"Token protection pilot": {"alice", "carol", "erin", "gina", "hugo", "Pilot engineering"},
-		"Emergency access":       {},
+		"Emergency access":       {"admin"},
 	}
 	for _, group := range []string{"Pilot engineering", "Token protection pilot", "Emergency access"} {
 		id, err := c.Contoso.create(ctx, "/groups", map[string]any{"displayName": group})

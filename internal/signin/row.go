@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -148,9 +149,28 @@ func fullDevice(d *device.Device, proven bool) detail {
 		return detail{DeviceID: d.ID}
 	}
 	return detail{
-		DeviceID: d.ID, DisplayName: logged(d.DisplayName), OperatingSystem: logged(either(d.RecordedOS, d.OperatingSystem)),
+		DeviceID: d.ID, DisplayName: logged(d.DisplayName), OperatingSystem: logged(systemName(d)),
 		IsCompliant: d.IsCompliant, IsManaged: d.IsManaged, TrustType: trustTypeNames[d.TrustType],
 	}
+}
+
+// firstWindows11 is the build with which Windows 11 begins; its version is still 10.0.
+const firstWindows11 = 22000
+
+// systemName is the operating system in the words that sign-in logs have for it, such as Windows11.
+func systemName(d *device.Device) string {
+	name, version := either(d.RecordedOS, d.OperatingSystem), either(d.RecordedOSVersion, d.OperatingSystemVersion)
+	if !strings.EqualFold(name, "Windows") {
+		return name
+	}
+	parts := strings.Split(version, ".")
+	if len(parts) < 3 || parts[0] != "10" {
+		return name
+	}
+	if build, err := strconv.Atoi(parts[2]); err != nil || build < firstWindows11 {
+		return "Windows10"
+	}
+	return "Windows11"
 }
 
 // trustTypeNames are the words that sign-in logs have for trust types.
@@ -283,4 +303,3 @@ func either(s, otherwise string) string {
 	}
 	return s
 }
-
