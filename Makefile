@@ -41,7 +41,7 @@ static: format vet staticcheck lint ## Formatting, vet and the linters
 
 .PHONY: format
 format: ## Fail when a file is not gofmt's
-	@unformatted=$$(gofmt -l cmd internal); \
+	@unformatted=$$(gofmt -l cmd internal test); \
 	if [ -n "$$unformatted" ]; then echo "Run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 
 .PHONY: vet

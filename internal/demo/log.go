@@ -43,7 +43,7 @@ func sameCounts(t table, want map[string]int) bool {
 		return false
 	}
 	for code, n := range want {
-		if _, ok := t.row(map[string]string{"Code": code, "Requests": strconv.Itoa(n)}); !ok {
+		if !t.has(map[string]string{"Code": code, "Requests": strconv.Itoa(n)}) {
 			return false
 		}
 	}
@@ -91,7 +91,7 @@ func (s *story) checkFigures(query int, t table) error {
 		return fmt.Errorf("the answer has %d rows, expected %d: %v", len(t.Rows), rows, t.Rows)
 	}
 	for _, want := range expect {
-		if _, ok := t.row(want); !ok {
+		if !t.has(want) {
 			return fmt.Errorf("the answer has no row %v: %v", want, t.Rows)
 		}
 	}

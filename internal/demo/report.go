@@ -153,8 +153,8 @@ func (t table) column(name string) int {
 	return -1
 }
 
-// row returns the values of the first row whose cells match every pair of column and value.
-func (t table) row(match map[string]string) ([]string, bool) {
+// has reports whether there is a row whose cells match every pair of column and value.
+func (t table) has(match map[string]string) bool {
 	for _, row := range t.Rows {
 		same := true
 		for name, value := range match {
@@ -162,8 +162,8 @@ func (t table) row(match map[string]string) ([]string, bool) {
 			same = same && c >= 0 && row[c] == value
 		}
 		if same {
-			return row, true
+			return true
 		}
 	}
-	return nil, false
+	return false
 }

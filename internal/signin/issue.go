@@ -26,9 +26,10 @@ func (s *Service) issue(_ context.Context, a *attempt) (token.Grant, error) {
 		return s.issuePRT(a)
 	case prtRenewal:
 		return s.renewPRT(a)
-	default:
+	case passwordGrant, refreshGrant, prtUse:
 		return s.issueTokens(a)
 	}
+	return token.Grant{}, fmt.Errorf("no way to issue for kind %d", a.kind)
 }
 
 // issuePRT begins a session: a new session key, encrypted to the transport key of the device that signed the request.
