@@ -25,8 +25,8 @@ func (tx *tx) audit(ctx context.Context, row audit.Entry) error {
 		return wrap("encode audit row", err)
 	}
 	const query = `INSERT INTO audit (id, tenant_id, at, document) VALUES ($1, $2, $3, $4)`
-	_, err = tx.ExecContext(ctx, query, row.ID, row.Tenant, micros(row.At), document)
-	return wrap("append audit row", err)
+	_, err = tx.ExecContext(ctx, query, row.ID, row.Tenant, micros(row.At), string(document))
+	return conflict("append audit row", err)
 }
 
 // AppendAudit appends a row about something that changed nothing else, such as a refused registration.
@@ -45,8 +45,20 @@ func (db *DB) AuditEntries(ctx context.Context, tenant directory.TenantID, q aud
 	if !q.To.IsZero() {
 		to = micros(q.To)
 	}
-	list, err := collect(ctx, db.read, scanDocument[audit.Entry], query, tenant, micros(q.From), to, q.After, q.Limit)
+	list, err := collect(ctx, db.read, scanEntry, query, tenant, micros(q.From), to, q.After, q.Limit)
 	return list, wrap("read audit rows", err)
+}
+
+// scanEntry reads an audit row. JSON has one word for a document that is null and one that is missing; audit rows have the
+// latter only.
+func scanEntry(row scanner) (audit.Entry, error) {
+	e, err := scanDocument[audit.Entry](row)
+	for _, document := range []*json.RawMessage{&e.Before, &e.After} {
+		if string(*document) == "null" {
+			*document = nil
+		}
+	}
+	return e, err
 }
 
 // scanDocument reads a row whose only column is a JSON document.

@@ -55,7 +55,7 @@ func canonicals(rows []*signinlog.Row) ([][]byte, error) {
 
 // appendRow puts a row into the intake as the next of this writer's chain.
 func (tx *tx) appendRow(ctx context.Context, canonical []byte) error {
-	next := chain{writer: tx.chain.writer, seq: tx.chain.seq + 1}
+	next := chain{writer: tx.chain.writer, seq: tx.chain.seq + 1} // from 1
 	next.hash = signinlog.Link(next.writer, next.seq, tx.chain.hash, canonical)
 	const query = `INSERT INTO intake (writer, seq, hash, canonical) VALUES ($1, $2, $3, $4)`
 	if _, err := tx.ExecContext(ctx, query, next.writer, next.seq, next.hash[:], canonical); err != nil {
@@ -193,7 +193,7 @@ func (tx *tx) insertPRT(ctx context.Context, p session.PRT, key []byte) error {
 	const query = `
 		INSERT INTO prts (hash, session_id, tenant_id, user_id, device_id, registration, session_key, kdf, origin, issued_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-	_, err = tx.ExecContext(ctx, query, p.Hash[:], p.Session, p.Tenant, p.User, p.Device, p.Registration, key, p.KDF, origin,
+	_, err = tx.ExecContext(ctx, query, p.Hash[:], p.Session, p.Tenant, p.User, p.Device, p.Registration, key, p.KDF, string(origin),
 		micros(p.IssuedAt), micros(p.ExpiresAt))
 	return wrap("insert PRT", err)
 }
@@ -208,7 +208,7 @@ func (tx *tx) insertRefreshToken(ctx context.Context, t session.RefreshToken) er
 		                            registration, origin, interactive, issued_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 	_, err = tx.ExecContext(ctx, query, t.Hash[:], t.Family, t.Tenant, t.User, t.Client, t.Home, t.HomeUser, t.Session, t.Device,
-		t.Registration, origin, t.Interactive, micros(t.IssuedAt), micros(t.ExpiresAt))
+		t.Registration, string(origin), t.Interactive, micros(t.IssuedAt), micros(t.ExpiresAt))
 	return wrap("insert refresh token", err)
 }
 
@@ -219,7 +219,7 @@ func (db *DB) Register(ctx context.Context, r journal.Registration, e journal.Ef
 		if err := tx.apply(ctx, e, nil, micros(db.now())); err != nil {
 			return err
 		}
-		if r.Device.Owner != "" && !r.Replaces {
+		if r.Device.Owner != "" {
 			if err := tx.checkQuota(ctx, r); err != nil {
 				return err
 			}
@@ -237,9 +237,10 @@ func (db *DB) Register(ctx context.Context, r journal.Registration, e journal.Ef
 }
 
 func (tx *tx) checkQuota(ctx context.Context, r journal.Registration) error {
-	const query = `SELECT count(*) FROM devices WHERE tenant_id = $1 AND owner = $2 AND registration <> ''`
+	// A device that registers anew does not count twice.
+	const query = `SELECT count(*) FROM devices WHERE tenant_id = $1 AND owner = $2 AND registration <> '' AND id <> $3`
 	var n int
-	if err := tx.QueryRowContext(ctx, query, r.Device.Tenant, r.Device.Owner).Scan(&n); err != nil {
+	if err := tx.QueryRowContext(ctx, query, r.Device.Tenant, r.Device.Owner, r.Device.ID).Scan(&n); err != nil {
 		return wrap("count devices", err)
 	}
 	if n >= r.Quota {

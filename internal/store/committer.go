@@ -31,12 +31,12 @@ const (
 type committer struct {
 	db       *sql.DB
 	on       *prepared
+	writer   string // of the chain; it changes with the epoch
 	jobs     chan *job
 	poisoned atomic.Pointer[error]
 	closing  chan struct{}
 	closed   sync.WaitGroup
 	once     sync.Once
-	chain    chain
 }
 
 // A job is one write. done gets its outcome after the transaction that it was part of.
@@ -51,7 +51,8 @@ type tx struct {
 	chain *chain
 }
 
-// chain is where this writer's chain of sign-in rows stands.
+// chain is where a writer's chain of sign-in rows stands. It is read at the beginning of every transaction: whoever has
+// opened the same database beside this process, there is one chain and no fork.
 type chain struct {
 	writer string
 	seq    uint64
@@ -64,15 +65,9 @@ func newCommitter(ctx context.Context, db *sql.DB, writer string) (*committer, e
 		return nil, fmt.Errorf("connection that writes: %w", err)
 	}
 	c := &committer{
-		db: db, on: &prepared{conn: conn, statements: map[string]*sql.Stmt{}}, jobs: make(chan *job, maxWaiting), closing: make(chan struct{}),
-		chain: chain{writer: writer},
+		db: db, on: &prepared{conn: conn, statements: map[string]*sql.Stmt{}}, writer: writer,
+		jobs: make(chan *job, maxWaiting), closing: make(chan struct{}),
 	}
-	var hash []byte
-	err = conn.QueryRowContext(ctx, `SELECT seq, hash FROM chains WHERE writer = $1`, writer).Scan(&c.chain.seq, &hash)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, errors.Join(fmt.Errorf("head of the chain: %w", err), conn.Close())
-	}
-	copy(c.chain.hash[:], hash)
 	c.closed.Add(1)
 	go c.run()
 	return c, nil
@@ -81,15 +76,13 @@ func newCommitter(ctx context.Context, db *sql.DB, writer string) (*committer, e
 // write runs do in a transaction and returns when it is durable, or has failed and left nothing. Once a write is accepted
 // its outcome is awaited even where ctx ends: the caller must learn the truth.
 func (c *committer) write(ctx context.Context, do func(ctx context.Context, tx *tx) error) error {
-	if err := c.health(); err != nil {
+	if err := errors.Join(ctx.Err(), c.health()); err != nil {
 		return err
 	}
 	j := &job{do: do, done: make(chan error, 1)}
 	select {
 	case <-c.closing:
 		return errClosed
-	case <-ctx.Done():
-		return ctx.Err()
 	case c.jobs <- j:
 	default:
 		return ErrBusy
@@ -98,7 +91,7 @@ func (c *committer) write(ctx context.Context, do func(ctx context.Context, tx *
 	case err := <-j.done:
 		return err
 	case <-c.closing:
-		c.closed.Wait()
+		c.closed.Wait() // after which nobody runs jobs any more
 		select {
 		case err := <-j.done:
 			return err
@@ -174,45 +167,73 @@ func (c *committer) batch(jobs []*job) {
 	}
 }
 
-// transact runs the jobs. An error means that the transaction as a whole has failed.
+// transact runs the jobs. An error means that what is on disk is no longer known.
 func (c *committer) transact(jobs []*job, outcomes []error) error {
 	ctx := context.Background()
-	if err := c.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
-		return err
+	if err := c.exec(ctx, beginWriting); err != nil {
+		for n := range outcomes { // nothing has begun, so nothing is in doubt
+			outcomes[n] = err
+		}
+		return nil
 	}
-	before := c.chain.seq
+	head, err := c.head(ctx)
+	if err != nil {
+		return c.abandon(ctx, err)
+	}
+	chain := head
 	for n, j := range jobs {
-		if err := c.exec(ctx, `SAVEPOINT job`); err != nil {
-			return c.abandon(ctx, err)
-		}
-		head := c.chain
-		outcomes[n] = j.do(ctx, &tx{queryer: c.on, chain: &c.chain})
-		if outcomes[n] != nil {
-			c.chain = head
-			if err := c.exec(ctx, `ROLLBACK TO job`); err != nil {
-				return c.abandon(ctx, err)
-			}
-		}
-		if err := c.exec(ctx, `RELEASE job`); err != nil {
+		if outcomes[n], err = c.single(ctx, j, &chain); err != nil {
 			return c.abandon(ctx, err)
 		}
 	}
-	if c.chain.seq != before {
-		if err := c.saveChain(ctx); err != nil {
+	if chain != head {
+		if err := saveChain(ctx, c.on, chain); err != nil {
 			return c.abandon(ctx, err)
 		}
 	}
 	if err := c.exec(ctx, `COMMIT`); err != nil {
 		return c.abandon(ctx, err)
 	}
+	c.writer = chain.writer
 	return nil
 }
 
-func (c *committer) saveChain(ctx context.Context) error {
+// single runs one job in a savepoint and returns its outcome. err means that the whole transaction has failed.
+func (c *committer) single(ctx context.Context, j *job, at *chain) (outcome, err error) {
+	if err := c.exec(ctx, `SAVEPOINT job`); err != nil {
+		return nil, err
+	}
+	before := *at
+	if outcome = j.do(ctx, &tx{queryer: c.on, chain: at}); outcome != nil {
+		*at = before
+		if err := c.exec(ctx, `ROLLBACK TO job`); err != nil {
+			// The engine has given the transaction up by itself, as for a full disk.
+			return nil, errors.Join(outcome, err)
+		}
+	}
+	return outcome, c.exec(ctx, `RELEASE job`)
+}
+
+// head reads where the writer's chain stands.
+func (c *committer) head(ctx context.Context) (chain, error) {
+	at := chain{writer: c.writer}
+	var hash []byte
+	err := c.on.QueryRowContext(ctx, `SELECT seq, hash FROM chains WHERE writer = $1`, c.writer).Scan(&at.seq, &hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return at, nil
+	}
+	copy(at.hash[:], hash)
+	return at, wrap("head of the chain", err)
+}
+
+func saveChain(ctx context.Context, on queryer, at chain) error {
+	if at.seq == 0 {
+		return nil
+	}
 	const query = `
 		INSERT INTO chains (writer, seq, hash) VALUES ($1, $2, $3)
 		ON CONFLICT (writer) DO UPDATE SET seq = excluded.seq, hash = excluded.hash`
-	_, err := c.on.ExecContext(ctx, query, c.chain.writer, c.chain.seq, c.chain.hash[:])
+	_, err := on.ExecContext(ctx, query, at.writer, at.seq, at.hash[:])
 	return wrap("head of the chain", err)
 }
 

@@ -67,7 +67,7 @@ func (tx *tx) putDevice(ctx context.Context, d device.Device, replaces bool) err
 			WHERE  tenant_id = $6 AND id = $7`
 		result, err := tx.ExecContext(ctx, query, d.Registration, d.Owner, d.Enabled, nullable(d.KeyThumbprint), string(document), d.Tenant, d.ID)
 		if isDuplicate(err) {
-			return exists("replace registration", err)
+			return conflict("replace registration", err)
 		}
 		err = must("replace registration", result, err)
 		if errors.Is(err, directory.ErrNotFound) {
@@ -80,7 +80,7 @@ func (tx *tx) putDevice(ctx context.Context, d device.Device, replaces bool) err
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	_, err = tx.ExecContext(ctx, query, d.Tenant, d.ID, d.ObjectID, d.Registration, d.Owner, d.Enabled, nullable(d.KeyThumbprint),
 		micros(d.LastActivity), string(document))
-	return exists("register device", err)
+	return conflict("register device", err)
 }
 
 func nullable(s string) any {
@@ -91,8 +91,7 @@ func nullable(s string) any {
 }
 
 // UpdateDevice writes what an administrator decides about a device. What the registration has made of it (keys, owner,
-// trust type, registration) stays as it is in the store. A device that is disabled loses its sessions' use at once, for
-// each commit asks.
+// trust type, registration) stays as it is in the store. A device that is disabled loses its sessions for good (P06, P15).
 func (db *DB) UpdateDevice(ctx context.Context, d device.Device, row audit.Entry) error {
 	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
 		const read = `SELECT ` + deviceColumns + ` FROM devices WHERE tenant_id = $1 AND id = $2`
@@ -104,7 +103,10 @@ func (db *DB) UpdateDevice(ctx context.Context, d device.Device, row audit.Entry
 		kept.SystemLabels, kept.PhysicalIDs, kept.EnrollmentProfileName = d.SystemLabels, d.PhysicalIDs, d.EnrollmentProfileName
 		kept.Ownership, kept.Manufacturer, kept.Model, kept.MDMAppID = d.Ownership, d.Manufacturer, d.Model, d.MDMAppID
 		kept.IsCompliant, kept.IsManaged, kept.ExtensionAttributes = d.IsCompliant, d.IsManaged, d.ExtensionAttributes
-		return tx.putDevice(ctx, kept, true)
+		if err := tx.putDevice(ctx, kept, true); err != nil || kept.Enabled {
+			return err
+		}
+		return tx.endDeviceSessions(ctx, d.Tenant, d.ID, micros(db.now()))
 	})
 }
 

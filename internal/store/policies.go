@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"boundgate/internal/audit"
 	"boundgate/internal/directory"
@@ -22,6 +23,13 @@ func (db *DB) Policies(ctx context.Context, tenant directory.TenantID) ([]policy
 	return list, wrap("read policies", err)
 }
 
+// PolicyByID returns one policy.
+func (db *DB) PolicyByID(ctx context.Context, tenant directory.TenantID, id string) (policy.Policy, error) {
+	const query = `SELECT document FROM policies WHERE tenant_id = $1 AND id = $2`
+	p, err := scanDocument[policy.Policy](db.read.QueryRowContext(ctx, query, tenant, id))
+	return p, absent("read policy", err, directory.ErrNotFound)
+}
+
 // PutPolicy adds or changes a policy. It is in force for the next request, and its version is kept.
 func (db *DB) PutPolicy(ctx context.Context, tenant directory.TenantID, p policy.Policy, row audit.Entry) error {
 	document, err := json.Marshal(p)
@@ -33,7 +41,7 @@ func (db *DB) PutPolicy(ctx context.Context, tenant directory.TenantID, p policy
 			INSERT INTO policies (tenant_id, id, document) VALUES ($1, $2, $3)
 			ON CONFLICT (tenant_id, id) DO UPDATE SET document = excluded.document`
 		if _, err := tx.ExecContext(ctx, query, tenant, p.ID, string(document)); err != nil {
-			return wrap("put policy", err)
+			return conflict("put policy", err)
 		}
 		return tx.newPolicyVersion(ctx, tenant, p.ID, string(document), micros(db.now()))
 	})
@@ -51,14 +59,44 @@ func (db *DB) DeletePolicy(ctx context.Context, tenant directory.TenantID, id st
 }
 
 func (tx *tx) newPolicyVersion(ctx context.Context, tenant directory.TenantID, id string, document any, now int64) error {
-	const bump = `UPDATE tenants SET policy_version = policy_version + 1 WHERE id = $1`
-	result, err := tx.ExecContext(ctx, bump, tenant)
-	if err := must("version of policies", result, err); err != nil {
-		return err
+	const bump = `UPDATE tenants SET policy_version = policy_version + 1 WHERE id = $1 RETURNING policy_version`
+	var version int64
+	if err := tx.QueryRowContext(ctx, bump, tenant).Scan(&version); err != nil {
+		return absent("version of policies", err, directory.ErrNotFound)
 	}
-	const query = `
-		INSERT INTO policy_versions (tenant_id, id, version, document, changed_at)
-		SELECT $1, $2, policy_version, $3, $4 FROM tenants WHERE id = $1`
-	_, err = tx.ExecContext(ctx, query, tenant, id, document, now)
+	const query = `INSERT INTO policy_versions (tenant_id, id, version, document, changed_at) VALUES ($1, $2, $3, $4, $5)`
+	_, err := tx.ExecContext(ctx, query, tenant, id, version, document, now)
 	return wrap("keep policy version", err)
+}
+
+// A Revision is what a policy was from one change to the next.
+type Revision struct {
+	Version   uint64 // the tenant's PolicyVersion that the change made
+	ChangedAt time.Time
+	Policy    *policy.Policy // nil: the policy was deleted
+}
+
+// PolicyHistory returns every revision of a policy, the newest first, also after its deletion.
+func (db *DB) PolicyHistory(ctx context.Context, tenant directory.TenantID, id string) ([]Revision, error) {
+	const query = `
+		SELECT version, changed_at, document FROM policy_versions
+		WHERE  tenant_id = $1 AND id = $2
+		ORDER  BY version DESC`
+	list, err := collect(ctx, db.read, scanRevision, query, tenant, id)
+	return list, wrap("read history of a policy", err)
+}
+
+func scanRevision(row scanner) (Revision, error) {
+	var r Revision
+	var changed int64
+	var document []byte
+	if err := row.Scan(&r.Version, &changed, &document); err != nil {
+		return r, err
+	}
+	r.ChangedAt = fromMicros(changed)
+	if document == nil {
+		return r, nil
+	}
+	r.Policy = new(policy.Policy)
+	return r, json.Unmarshal(document, r.Policy)
 }

@@ -78,8 +78,11 @@ func (db *DB) NonceEpoch(ctx context.Context) (uint64, error) {
 	return uint64(n), wrap("read nonce epoch", err) //nolint:gosec // the same 64 bits
 }
 
-// BumpEpoch begins a new epoch of nonces, as must be done after a backup was restored: what was spent since the backup was
-// made is not known to be spent.
+// BumpEpoch begins a new epoch, as must be done once after a backup was restored and before anything is served; whoever
+// has the nonces' epoch in memory must read it anew. Since the backup was made, nonces have been spent and rows logged
+// that the backup does not know. So nonces of before are void; the chain of rows ends, and another one begins under
+// another writer's name, for two rows with one number would look like a forgery; and the intake goes on with numbers that
+// the log store has not seen, for it would take rows with numbers that it knows for moved already.
 func (db *DB) BumpEpoch(ctx context.Context) error {
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {
@@ -88,7 +91,21 @@ func (db *DB) BumpEpoch(ctx context.Context) error {
 	epoch := int64(binary.BigEndian.Uint64(b[:]) >> 1) //nolint:gosec // 63 bits
 	return db.writes.write(ctx, func(ctx context.Context, tx *tx) error {
 		const query = `INSERT INTO numbers (name, value) VALUES ('nonce-epoch', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
-		_, err := tx.ExecContext(ctx, query, epoch)
-		return wrap("begin nonce epoch", err)
+		if _, err := tx.ExecContext(ctx, query, epoch); err != nil {
+			return wrap("begin nonce epoch", err)
+		}
+		if err := saveChain(ctx, tx, *tx.chain); err != nil {
+			return err
+		}
+		*tx.chain = chain{writer: chainOf(db.writer, uint64(epoch))} //nolint:gosec // not negative
+		return tx.skipIntake(ctx)
 	})
+}
+
+// chainOf names a node's chain in an epoch.
+func chainOf(writer string, epoch uint64) string {
+	if epoch == 0 {
+		return writer
+	}
+	return fmt.Sprintf("%s/%016x", writer, epoch)
 }

@@ -77,13 +77,21 @@ func (db *DB) RefreshToken(ctx context.Context, hash prt.Hash) (session.RefreshT
 // RevokeSessions ends every session of a user that began before at.
 func (db *DB) RevokeSessions(ctx context.Context, tenant directory.TenantID, user directory.ObjectID, at time.Time, row audit.Entry) error {
 	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
-		const query = `UPDATE users SET sessions_valid_from = $1 WHERE tenant_id = $2 AND id = $3`
-		result, err := tx.ExecContext(ctx, query, micros(at), tenant, user)
-		if err := must("end sessions", result, err); err != nil {
-			return err
-		}
-		return tx.endUserSessions(ctx, tenant, user, micros(db.now()))
+		return tx.revokeSessions(ctx, tenant, user, at, db.now())
 	})
+}
+
+// revokeSessions ends every session of a user that began before at. An earlier time than one that was set before changes
+// nothing: what has ended stays ended.
+func (tx *tx) revokeSessions(ctx context.Context, tenant directory.TenantID, user directory.ObjectID, at, now time.Time) error {
+	const query = `
+		UPDATE users SET sessions_valid_from = CASE WHEN sessions_valid_from < $1 THEN $1 ELSE sessions_valid_from END
+		WHERE  tenant_id = $2 AND id = $3`
+	result, err := tx.ExecContext(ctx, query, micros(at), tenant, user)
+	if err := must("end sessions", result, err); err != nil {
+		return err
+	}
+	return tx.endUserSessions(ctx, tenant, user, micros(now))
 }
 
 // endUserSessions revokes what a user holds, here and as a guest elsewhere.
@@ -112,23 +120,41 @@ func (tx *tx) each(ctx context.Context, queries []string, args ...any) error {
 	return nil
 }
 
-// Sweep removes at most limit records of each kind that no longer matter: spent nonces that have expired, and tokens that
-// expired a week ago.
-func (db *DB) Sweep(ctx context.Context, limit int) error {
-	now := db.now()
-	return db.writes.write(ctx, func(ctx context.Context, tx *tx) error {
-		for _, q := range []struct {
-			query  string
-			before time.Time
-		}{
-			{`DELETE FROM spent_nonces WHERE id IN (SELECT id FROM spent_nonces WHERE expires_at < $1 LIMIT $2)`, now.Add(-prt.NonceLifetime)},
-			{`DELETE FROM prts WHERE hash IN (SELECT hash FROM prts WHERE expires_at < $1 LIMIT $2)`, now.AddDate(0, 0, -7)},
-			{`DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)`, now.AddDate(0, 0, -7)},
-		} {
-			if _, err := tx.ExecContext(ctx, q.query, micros(q.before), limit); err != nil {
-				return wrap("remove what has expired", err)
-			}
+// Sweep removes what no longer matters: spent nonces that have expired, and tokens that expired a week ago. It does so in
+// transactions of at most batch records of each kind, so that sign-ins need not wait for long, until there are none left
+// or ctx ends.
+func (db *DB) Sweep(ctx context.Context, batch int) error {
+	for {
+		full := false
+		err := db.writes.write(ctx, func(ctx context.Context, tx *tx) (err error) {
+			full, err = tx.sweep(ctx, db.now(), batch)
+			return err
+		})
+		if err != nil || !full {
+			return err
 		}
-		return nil
-	})
+	}
+}
+
+// sweep removes one batch; full says that there may be more.
+func (tx *tx) sweep(ctx context.Context, now time.Time, batch int) (full bool, err error) {
+	for _, q := range []struct {
+		query  string
+		before time.Time
+	}{
+		{`DELETE FROM spent_nonces WHERE id IN (SELECT id FROM spent_nonces WHERE expires_at < $1 LIMIT $2)`, now.Add(-prt.NonceLifetime)},
+		{`DELETE FROM prts WHERE hash IN (SELECT hash FROM prts WHERE expires_at < $1 LIMIT $2)`, now.AddDate(0, 0, -7)},
+		{`DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)`, now.AddDate(0, 0, -7)},
+	} {
+		result, err := tx.ExecContext(ctx, q.query, micros(q.before), batch)
+		if err != nil {
+			return false, wrap("remove what has expired", err)
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return false, wrap("remove what has expired", err)
+		}
+		full = full || n == int64(batch)
+	}
+	return full, nil
 }

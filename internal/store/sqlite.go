@@ -14,10 +14,15 @@ import (
 
 	"github.com/mattn/go-sqlite3"
 	"github.com/pressly/goose/v3"
+
+	"boundgate/internal/directory"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+// beginWriting begins a transaction that holds the write lock from the start: it cannot lose it half way.
+const beginWriting = `BEGIN IMMEDIATE`
 
 // openSQLite opens the database file with one connection that writes and a pool that reads. A commit has reached the disk
 // when it returns: WAL with synchronous=FULL.
@@ -86,4 +91,22 @@ func migrate(ctx context.Context, db *sql.DB) error {
 func isDuplicate(err error) bool {
 	var e sqlite3.Error
 	return errors.As(err, &e) && (e.ExtendedCode == sqlite3.ErrConstraintUnique || e.ExtendedCode == sqlite3.ErrConstraintPrimaryKey)
+}
+
+// isOrphan reports whether a write missed the row that it belongs to, such as its tenant.
+func isOrphan(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && e.ExtendedCode == sqlite3.ErrConstraintForeignKey
+}
+
+// skipIntake leaves out numbers of the intake: more than can have been given out since any backup.
+func (tx *tx) skipIntake(ctx context.Context) error {
+	const gap = int64(1) << 32
+	result, err := tx.ExecContext(ctx, `UPDATE sqlite_sequence SET seq = seq + $1 WHERE name = 'intake'`, gap)
+	err = must("skip numbers of the intake", result, err)
+	if !errors.Is(err, directory.ErrNotFound) {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO sqlite_sequence (name, seq) VALUES ('intake', $1)`, gap)
+	return wrap("skip numbers of the intake", err)
 }

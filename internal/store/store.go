@@ -11,6 +11,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"boundgate/internal/directory"
@@ -25,18 +26,19 @@ type Sealer interface {
 // Options say where the database is.
 type Options struct {
 	Path   string // the SQLite file; made when missing
-	Sealer Sealer
+	Sealer Sealer // without one, no session begins and no secret is kept or read
 	Now    func() time.Time
 	Writer string // names this node's chain of sign-in rows
 }
 
 // A DB is an open state store. It is safe for concurrent use.
 type DB struct {
-	read    *sql.DB
+	read    *pool
 	sealer  Sealer
 	now     func() time.Time
 	writes  *committer
 	catalog *catalog
+	writer  string
 }
 
 // Open opens the database, migrates it, and starts its committer.
@@ -45,16 +47,31 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{read: read, sealer: o.Sealer, now: o.Now, catalog: newCatalog()}
-	if db.writes, err = newCommitter(ctx, write, o.Writer); err != nil {
+	db := &DB{read: &pool{db: read}, sealer: o.Sealer, now: o.Now, catalog: newCatalog(), writer: o.Writer}
+	if db.sealer == nil {
+		db.sealer = noSealer{}
+	}
+	epoch, err := db.NonceEpoch(ctx)
+	if err != nil {
+		return nil, errors.Join(err, write.Close(), read.Close())
+	}
+	if db.writes, err = newCommitter(ctx, write, chainOf(o.Writer, epoch)); err != nil {
 		return nil, errors.Join(err, write.Close(), read.Close())
 	}
 	return db, nil
 }
 
+// noSealer stands where no sealer was given: nothing is kept open by oversight.
+type noSealer struct{}
+
+var errNoSealer = errors.New("store: opened without a sealer")
+
+func (noSealer) Seal([]byte, string, string, string, string) ([]byte, error) { return nil, errNoSealer }
+func (noSealer) Open([]byte, string, string, string, string) ([]byte, error) { return nil, errNoSealer }
+
 // Close ends the committer after the writes that wait, and closes the database.
 func (db *DB) Close() error {
-	return errors.Join(db.writes.close(), db.read.Close())
+	return errors.Join(db.writes.close(), db.read.close())
 }
 
 // Ping reports whether the store can serve: it can be read, and no commit has failed.
@@ -74,6 +91,17 @@ func wrap(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// conflict turns a key that is taken, and a row that belongs to nothing, into the vocabulary's words for them.
+func conflict(what string, err error) error {
+	switch {
+	case isDuplicate(err):
+		return fmt.Errorf("%s: %w", what, directory.ErrExists)
+	case isOrphan(err):
+		return fmt.Errorf("%s: %w", what, directory.ErrNotFound)
+	}
+	return wrap(what, err)
+}
+
 // absent turns "no row" into the vocabulary's word for it.
 func absent(what string, err, word error) error {
 	if errors.Is(err, sql.ErrNoRows) {
@@ -83,7 +111,7 @@ func absent(what string, err, word error) error {
 }
 
 // collect reads every row of a query.
-func collect[T any](ctx context.Context, q queryer, scan func(scanner) (T, error), query string, args ...any) (list []T, err error) {
+func collect[T any](ctx context.Context, q reader, scan func(scanner) (T, error), query string, args ...any) (list []T, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -114,11 +142,65 @@ func must(what string, result sql.Result, err error) error {
 	return nil
 }
 
-// A queryer is a connection pool or a transaction.
-type queryer interface {
+// A reader runs queries: the pool of connections, or a write as it runs.
+type reader interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// A queryer also executes.
+type queryer interface {
+	reader
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// pool reads on several connections and prepares each statement once on each of them. The queries are constants of this
+// package, so there is an end to them.
+type pool struct {
+	db         *sql.DB
+	statements sync.Map // from query to *sql.Stmt
+}
+
+func (p *pool) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := p.statements.Load(query); ok {
+		return s.(*sql.Stmt), nil
+	}
+	s, err := p.db.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	kept, loaded := p.statements.LoadOrStore(query, s)
+	if loaded {
+		return kept.(*sql.Stmt), s.Close()
+	}
+	return s, nil
+}
+
+// QueryContext runs a query.
+func (p *pool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := p.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// QueryRowContext runs a query for one row.
+func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	s, err := p.statement(ctx, query)
+	if err != nil {
+		return p.db.QueryRowContext(ctx, query, args...) // which reports the same error
+	}
+	return s.QueryRowContext(ctx, args...)
+}
+
+func (p *pool) close() error {
+	var errs []error
+	p.statements.Range(func(_, s any) bool {
+		errs = append(errs, s.(*sql.Stmt).Close())
+		return true
+	})
+	return errors.Join(append(errs, p.db.Close())...)
 }
 
 type scanner interface{ Scan(into ...any) error }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
@@ -73,7 +72,7 @@ func (db *DB) withDomains(ctx context.Context, t directory.Tenant) (directory.Te
 }
 
 // CreateTenant makes a tenant with its domains and a workspace for its logs. directory.ErrExists says that another tenant
-// has one of the domains.
+// has verified one of the domains.
 func (db *DB) CreateTenant(ctx context.Context, t directory.Tenant, row audit.Entry) error {
 	settings, err := json.Marshal(t.Settings)
 	if err != nil {
@@ -83,7 +82,7 @@ func (db *DB) CreateTenant(ctx context.Context, t directory.Tenant, row audit.En
 		const query = `INSERT INTO tenants (id, display_name, workspace_id, settings, created_at) VALUES ($1, $2, $3, $4, $5)`
 		_, err := tx.ExecContext(ctx, query, t.ID, t.DisplayName, uuid.NewString(), string(settings), micros(t.CreatedAt))
 		if err != nil {
-			return exists("create tenant", err)
+			return conflict("create tenant", err)
 		}
 		return tx.putDomains(ctx, t)
 	})
@@ -112,18 +111,10 @@ func (tx *tx) putDomains(ctx context.Context, t directory.Tenant) error {
 	for _, d := range t.Domains {
 		const query = `INSERT INTO domains (name, tenant_id, verified, initial) VALUES ($1, $2, $3, $4)`
 		if _, err := tx.ExecContext(ctx, query, strings.ToLower(d.Name), t.ID, d.Verified, d.Initial); err != nil {
-			return exists("add domain", err)
+			return conflict("add domain", err)
 		}
 	}
 	return nil
-}
-
-// exists turns a duplicate key into the vocabulary's word for it.
-func exists(what string, err error) error {
-	if isDuplicate(err) {
-		return fmt.Errorf("%s: %w", what, directory.ErrExists)
-	}
-	return wrap(what, err)
 }
 
 // WorkspaceOf returns the id of the tenant's log workspace.
@@ -162,7 +153,7 @@ func (db *DB) putDocument(ctx context.Context, row audit.Entry, what, query stri
 	}
 	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
 		_, err := tx.ExecContext(ctx, query, tenant, key, string(document))
-		return wrap(what, err)
+		return conflict(what, err)
 	})
 }
 

@@ -53,7 +53,7 @@ func (db *DB) CreateUser(ctx context.Context, u directory.User, row audit.Entry)
 		const query = `INSERT INTO users (` + userColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 		_, err := tx.ExecContext(ctx, query, u.ID, u.Tenant, strings.ToLower(u.UPN), u.DisplayName, u.Enabled, u.Type, u.EmergencyAccess,
 			u.PasswordHash, micros(u.PasswordChangedAt), micros(u.SessionsValidFrom), u.HomeTenant, u.HomeUser, micros(u.CreatedAt))
-		return exists("create user", err)
+		return conflict("create user", err)
 	})
 }
 
@@ -65,7 +65,7 @@ func (db *DB) UpdateUser(ctx context.Context, u directory.User, row audit.Entry)
 			WHERE  tenant_id = $6 AND id = $7`
 		result, err := tx.ExecContext(ctx, query, strings.ToLower(u.UPN), u.DisplayName, u.Enabled, u.EmergencyAccess, u.Type, u.Tenant, u.ID)
 		if isDuplicate(err) {
-			return exists("update user", err)
+			return conflict("update user", err)
 		}
 		if err := must("update user", result, err); err != nil || u.Enabled {
 			return err
@@ -92,13 +92,13 @@ func (db *DB) DeleteUser(ctx context.Context, tenant directory.TenantID, id dire
 func (db *DB) SetPassword(ctx context.Context, tenant directory.TenantID, id directory.ObjectID, hash string, at time.Time, row audit.Entry) error {
 	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
 		const query = `
-			UPDATE users SET password_hash = $1, password_changed_at = $2, sessions_valid_from = $2
+			UPDATE users SET password_hash = $1, password_changed_at = $2
 			WHERE  tenant_id = $3 AND id = $4`
 		result, err := tx.ExecContext(ctx, query, hash, micros(at), tenant, id)
 		if err := must("set password", result, err); err != nil {
 			return err
 		}
-		return tx.endUserSessions(ctx, tenant, id, micros(db.now()))
+		return tx.revokeSessions(ctx, tenant, id, at, db.now())
 	})
 }
 
@@ -120,7 +120,7 @@ func (db *DB) Memberships(ctx context.Context, tenant directory.TenantID, user d
 }
 
 // set reads a query of one column into a set.
-func set[T ~string](ctx context.Context, q queryer, query string, args ...any) (map[T]bool, error) {
+func set[T ~string](ctx context.Context, q reader, query string, args ...any) (map[T]bool, error) {
 	list, err := collect(ctx, q, func(s scanner) (T, error) {
 		var v T
 		return v, s.Scan(&v)
@@ -159,7 +159,7 @@ func (db *DB) CreateGroup(ctx context.Context, g directory.Group, row audit.Entr
 	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
 		const query = `INSERT INTO groups (tenant_id, id, display_name, created_at) VALUES ($1, $2, $3, $4)`
 		_, err := tx.ExecContext(ctx, query, g.Tenant, g.ID, g.DisplayName, micros(g.CreatedAt))
-		return exists("create group", err)
+		return conflict("create group", err)
 	})
 }
 
@@ -197,13 +197,26 @@ func (db *DB) GroupMembers(ctx context.Context, tenant directory.TenantID, group
 	return out, wrap("read members", err)
 }
 
-// AddMember adds a user or a group to a group; directory.ErrExists where it is in already.
+// AddMember adds a user or a group of the tenant to a group; directory.ErrExists where it is in already.
 func (db *DB) AddMember(ctx context.Context, tenant directory.TenantID, group directory.ObjectID, kind directory.MemberKind, member directory.ObjectID, row audit.Entry) error {
 	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
+		if err := tx.hasMember(ctx, tenant, kind, member); err != nil {
+			return err
+		}
 		const query = `INSERT INTO group_members (tenant_id, group_id, member_id, kind) VALUES ($1, $2, $3, $4)`
 		_, err := tx.ExecContext(ctx, query, tenant, group, member, kind)
-		return exists("add member", err)
+		return conflict("add member", err)
 	})
+}
+
+// hasMember refuses what the tenant does not have: a membership has no foreign key, for it is of a user or of a group.
+func (tx *tx) hasMember(ctx context.Context, tenant directory.TenantID, kind directory.MemberKind, id directory.ObjectID) error {
+	query := `SELECT 1 FROM users WHERE tenant_id = $1 AND id = $2`
+	if kind == directory.GroupMember {
+		query = `SELECT 1 FROM groups WHERE tenant_id = $1 AND id = $2`
+	}
+	var one int
+	return absent("find member", tx.QueryRowContext(ctx, query, tenant, id).Scan(&one), directory.ErrNotFound)
 }
 
 // RemoveMember takes a member out of a group.
@@ -227,7 +240,7 @@ func (db *DB) AssignRole(ctx context.Context, tenant directory.TenantID, role di
 	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
 		const query = `INSERT INTO role_assignments (tenant_id, role, user_id) VALUES ($1, $2, $3)`
 		_, err := tx.ExecContext(ctx, query, tenant, role, user)
-		return exists("assign role", err)
+		return conflict("assign role", err)
 	})
 }
 

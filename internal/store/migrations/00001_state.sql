@@ -19,11 +19,13 @@ CREATE TABLE tenants (
     created_at     BIGINT NOT NULL  -- microseconds since 1970, as all times
 );
 CREATE TABLE domains (
-    name      TEXT PRIMARY KEY, -- lower case; a name belongs to one tenant
     tenant_id TEXT    NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+    name      TEXT    NOT NULL, -- lower case
     verified  BOOLEAN NOT NULL,
-    initial   BOOLEAN NOT NULL
+    initial   BOOLEAN NOT NULL,
+    PRIMARY KEY (tenant_id, name)
 );
+CREATE UNIQUE INDEX domains_verified ON domains (name) WHERE verified; -- anyone may claim a name, one tenant has it
 CREATE TABLE licences (
     tenant_id TEXT NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
     sku_id    TEXT NOT NULL,

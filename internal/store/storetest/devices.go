@@ -1,0 +1,129 @@
+package storetest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"boundgate/internal/device"
+	"boundgate/internal/directory"
+	"boundgate/internal/journal"
+	"boundgate/internal/prt"
+	"boundgate/internal/session"
+)
+
+// another is a device of mika beside the laptop.
+func (w *world) another(name string) device.Device {
+	d := w.laptop(contoso)
+	d.ID, d.ObjectID, d.KeyThumbprint = string(of(contoso, name)), of(contoso, name+" object"), name
+	return d
+}
+
+func (w *world) register(d device.Device, replaces bool, quota int, e journal.Effects) error {
+	return w.db.Register(w.ctx, journal.Registration{Device: d, Replaces: replaces, Quota: quota}, e, w.entry(d.Tenant))
+}
+
+// P05, P08
+func registrations(_ *testing.T, w *world) {
+	laptop := w.laptop(contoso)
+	for _, find := range []func() (device.Device, error){
+		func() (device.Device, error) { return w.db.DeviceByID(w.ctx, contoso, laptop.ID) },
+		func() (device.Device, error) { return w.db.DeviceByKey(w.ctx, contoso, laptop.KeyThumbprint) },
+		func() (device.Device, error) { return w.db.DeviceByObjectID(w.ctx, contoso, laptop.ObjectID) },
+	} {
+		got, err := find()
+		w.must(err)
+		w.same("device", got, laptop)
+	}
+	sameKey := w.another("phone")
+	sameKey.KeyThumbprint = laptop.KeyThumbprint
+	w.want("a second device with one key", w.register(sameKey, false, 5, journal.Effects{}), directory.ErrExists)
+	w.want("a second device with one id", w.register(laptop, false, 5, journal.Effects{}), directory.ErrExists)
+	w.want("a device too many", w.register(w.another("phone"), false, 1, journal.Effects{}), device.ErrQuota)
+	w.want("a replacement of nothing", w.register(w.another("phone"), true, 5, journal.Effects{}), device.ErrNotFound)
+
+	// What a registration spends is spent with it or not at all.
+	token, nonce := w.token(contoso), w.nonce()
+	w.issue(journal.Effects{NewRefreshTokens: []session.RefreshToken{token}})
+	spends := journal.Effects{SpendNonces: []journal.SpentNonce{nonce}, SpendTokens: []prt.Hash{token.Hash}, Subject: w.subject(contoso)}
+	w.want("a registration that is refused", w.register(w.another("phone"), false, 1, spends), device.ErrQuota)
+	w.must(w.register(w.another("phone"), false, 2, spends))
+	w.want("the same request again", w.register(w.another("tablet"), false, 5, spends), journal.ErrNonceSpent)
+
+	// A new registration inherits no session, whatever its quota: the device is counted once.
+	p := w.prt(contoso)
+	w.issue(journal.Effects{NewPRTs: []session.PRT{p}})
+	laptop.Registration, laptop.KeyThumbprint, laptop.RegisteredAt = "r2", "new key", w.now.Add(time.Minute)
+	w.must(w.register(laptop, true, 2, journal.Effects{}))
+	ended, err := w.db.PRT(w.ctx, p.Hash)
+	w.must(err)
+	if ended.RevokedAt.IsZero() {
+		w.t.Error("the session of the registration before goes on")
+	}
+	_, err = w.db.DeviceByKey(w.ctx, contoso, w.laptop(contoso).KeyThumbprint)
+	w.want("the key of the registration before", err, device.ErrNotFound)
+	got, err := w.db.DeviceByKey(w.ctx, contoso, "new key")
+	w.must(err)
+	w.same("device after it registered anew", got, laptop)
+
+	list, err := w.db.Devices(w.ctx, contoso)
+	w.must(err)
+	if len(list) != 2 {
+		w.t.Errorf("%d devices, want laptop and phone", len(list))
+	}
+}
+
+// P08
+func quotaOnce(_ *testing.T, w *world) {
+	errs := together(20, func(n int) error { return w.register(w.another(fmt.Sprint("device ", n)), false, 5, journal.Effects{}) })
+	registered := 1 // the laptop
+	for _, err := range errs {
+		if err == nil {
+			registered++
+		} else {
+			w.want("a registration over the quota", err, device.ErrQuota)
+		}
+	}
+	if registered != 5 {
+		w.t.Errorf("%d devices registered at the same time, the quota is 5", registered)
+	}
+}
+
+func updateDevice(_ *testing.T, w *world) {
+	yes, laptop := true, w.laptop(contoso)
+	active := w.use(contoso)
+	active.At = w.now.Add(time.Minute)
+	w.issue(journal.Effects{Device: active})
+
+	change := device.Device{ID: laptop.ID, Tenant: contoso, Enabled: true, Edition: device.TeamsRooms, Method: device.BulkEnrolment,
+		ProfileType: device.ProfileSecureVM, SystemLabels: []string{device.LabelCloudPC}, EnrollmentProfileName: "Kiosk", Ownership: "Company",
+		Manufacturer: "Contoso", Model: "7", IsCompliant: &yes, ExtensionAttributes: [15]string{14: "x"},
+		// What the registration made of the device is not an administrator's to change.
+		Registration: "r9", Owner: of(contoso, "other"), TrustType: device.HybridJoined, KeyThumbprint: "other", DeviceKey: []byte("other"),
+		FreshCredentials: false, OperatingSystem: "Linux", TransportKey: []byte("other")}
+	w.must(w.db.UpdateDevice(w.ctx, change, w.entry(contoso)))
+
+	want := laptop
+	want.LastActivity = active.At
+	want.Edition, want.Method, want.ProfileType, want.SystemLabels = change.Edition, change.Method, change.ProfileType, change.SystemLabels
+	want.EnrollmentProfileName, want.Ownership, want.Manufacturer, want.Model = change.EnrollmentProfileName, change.Ownership, change.Manufacturer, change.Model
+	want.IsCompliant, want.ExtensionAttributes = change.IsCompliant, change.ExtensionAttributes
+	got, err := w.db.DeviceByID(w.ctx, contoso, laptop.ID)
+	w.must(err)
+	w.same("device", got, want)
+
+	synced := device.Device{ID: string(of(contoso, "server")), ObjectID: of(contoso, "server object"), Tenant: contoso, DisplayName: "SERVER-1",
+		TrustType: device.HybridJoined, Enabled: true, Edition: device.Server, Method: device.Synchronised, SyncedKey: []byte("key"), SyncedSID: "S-1"}
+	w.must(w.db.CreateSyncedDevice(w.ctx, synced, w.entry(contoso)))
+	got, err = w.db.DeviceByID(w.ctx, contoso, synced.ID)
+	w.must(err)
+	w.same("synchronised device", got, synced)
+	w.want("the same object again", w.db.CreateSyncedDevice(w.ctx, synced, w.entry(contoso)), directory.ErrExists)
+	_, err = w.db.DeviceByKey(w.ctx, contoso, "")
+	w.want("a device that has no key yet, by no key", err, device.ErrNotFound)
+
+	w.must(w.db.DeleteDevice(w.ctx, contoso, laptop.ID, w.entry(contoso)))
+	_, err = w.db.DeviceByID(w.ctx, contoso, laptop.ID)
+	w.want("a device that was deleted", err, device.ErrNotFound)
+	w.want("delete it again", w.db.DeleteDevice(w.ctx, contoso, laptop.ID, w.entry(contoso)), device.ErrNotFound)
+}
