@@ -24,7 +24,7 @@ func main() {
 func run(ctx context.Context, args []string, streams cli.Streams, environ []string) int {
 	p := &program{Streams: streams, environ: environ}
 	root := cli.New(version, streams)
-	root.AddCommand(p.serveCommand(), p.setupCommand(), p.runCommand(), p.demoCommand())
+	root.AddCommand(p.serveCommand(), p.setupCommand(), p.restoredCommand(), p.runCommand(), p.demoCommand())
 	return cli.Run(ctx, root, args)
 }
 

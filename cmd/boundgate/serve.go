@@ -82,6 +82,29 @@ func (p *program) setupCommand() *cobra.Command {
 	return cmd
 }
 
+func (p *program) restoredCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use: "restored", Short: "Say that the state store was restored from a backup", Args: cobra.NoArgs,
+		Long: "restored voids every nonce and code that was given out before: what was used since the backup was made is not known to\n" +
+			"have been used. Run it once after restoring a backup, before the server starts again.",
+		Example: "  boundgate restored --config boundgate.toml",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := p.open(cmd.Context(), file, nil)
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(s.Restored(cmd.Context()), s.Close()); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(p.Out, "Older nonces and codes are void.")
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "", "configuration file (default: none)")
+	return cmd
+}
+
 // open loads the configuration and opens a server; change, if not nil, has the last word on the configuration.
 func (p *program) open(ctx context.Context, file string, change func(*config.Config)) (*server.Server, error) {
 	cfg, err := config.Load(file, p.environ)

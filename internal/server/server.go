@@ -232,6 +232,9 @@ func (s *Server) First(ctx context.Context, o setup.Organisation) (setup.Adminis
 	return setup.First(ctx, s.db, s.passwords, o, time.Now().UTC().Truncate(time.Microsecond))
 }
 
+// Restored voids what was given out before a backup was restored. The server must be opened anew afterwards.
+func (s *Server) Restored(ctx context.Context) error { return s.db.BumpEpoch(ctx) }
+
 // Empty reports whether the first start has not happened yet.
 func (s *Server) Empty(ctx context.Context) (bool, error) {
 	_, done, err := setup.Operator(ctx, s.db)

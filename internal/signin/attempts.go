@@ -10,7 +10,7 @@ import (
 )
 
 // The limits on failing attempts: within one window, so many failures of one credential from one address, and so many
-// wrong passwords for one account from one address before it is locked there. An attacker elsewhere locks nobody out.
+// wrong passwords for one account from one address before it is locked there, and there alone.
 const (
 	failureWindow    = time.Minute
 	failuresPerToken = 60
