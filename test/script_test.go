@@ -59,6 +59,11 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
+			client, err := filepath.Abs("interop/client.mjs")
+			if err != nil {
+				return err
+			}
+			env.Setenv("CLIENT", client)
 			env.Values[serverKey{}] = &process{}
 			env.Defer(func() { env.Values[serverKey{}].(*process).stop(os.Interrupt) })
 			return nil
@@ -87,10 +92,12 @@ func (p *process) stop(signal os.Signal) {
 }
 
 // configuration uses ports that are free now, so that a restarted service is where it was.
-func configuration(ts *testscript.TestScript) string {
+func configuration(ts *testscript.TestScript, registration string) string {
 	return fmt.Sprintf("data_dir = %q\nlisten = %q\n[device_registration]\nlisten = %q\n[log]\nformat = \"json\"\n",
-		ts.MkAbs("data"), freeAddress(ts), freeAddress(ts))
+		ts.MkAbs("data"), freeAddress(ts), registration)
 }
+
+func portOf(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 
 func freeAddress(ts *testscript.TestScript) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -103,7 +110,9 @@ func serve(ts *testscript.TestScript, neg bool, _ []string) {
 	if neg {
 		ts.Fatalf("serve cannot be expected to fail")
 	}
-	ts.Check(os.WriteFile(ts.MkAbs("boundgate.toml"), []byte(configuration(ts)), 0o600))
+	registration := freeAddress(ts)
+	ts.Setenv("REGISTRATION", "https://localhost:"+portOf(registration))
+	ts.Check(os.WriteFile(ts.MkAbs("boundgate.toml"), []byte(configuration(ts, registration)), 0o600))
 	cmd := exec.Command(filepath.Join(bin, "boundgate"), "setup", "--config", ts.MkAbs("boundgate.toml"), "--domain", "contoso.example", "--name", "Contoso", "--p1-licences", "10")
 	out, err := cmd.Output()
 	if err != nil {
