@@ -38,7 +38,7 @@ func openSQLite(ctx context.Context, path string) (write, read *sql.DB, err erro
 	}
 	write.SetMaxOpenConns(1)
 	if err := migrate(ctx, write); err != nil {
-		return nil, nil, errors.Join(err, write.Close())
+		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", path, err), write.Close())
 	}
 	if read, err = sql.Open("sqlite3", dsn(path, "ro", "deferred")); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", path, err), write.Close())

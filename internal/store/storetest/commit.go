@@ -229,7 +229,7 @@ func chainOfRows(t *testing.T, w *world) {
 	if len(records) != 120 || len(heads) != 1 || heads[0].Writer != Writer || heads[0].Seq != 120 {
 		t.Fatalf("%d rows, heads %v", len(records), heads)
 	}
-	w.must(verify(records, heads))
+	w.must(VerifyChain(records, heads))
 	for _, c := range []struct {
 		name   string
 		tamper func([]signinlog.Record) []signinlog.Record
@@ -246,14 +246,14 @@ func chainOfRows(t *testing.T, w *world) {
 		}},
 		{"the last row is cut off", func(r []signinlog.Record) []signinlog.Record { return r[:len(r)-1] }},
 	} {
-		if verify(c.tamper(append([]signinlog.Record(nil), records...)), heads) == nil {
+		if VerifyChain(c.tamper(append([]signinlog.Record(nil), records...)), heads) == nil {
 			t.Errorf("not noticed: %s", c.name)
 		}
 	}
 }
 
-// verify computes the chains anew from the first row on and compares them with what is stored, and with the heads if any.
-func verify(records, heads []signinlog.Record) error {
+// VerifyChain computes the chains anew from the first row on and compares them with what is stored, and with the heads if any.
+func VerifyChain(records, heads []signinlog.Record) error {
 	last := map[string]signinlog.Record{}
 	for _, r := range records {
 		before := last[r.Writer]
@@ -312,7 +312,7 @@ func newEpoch(t *testing.T, w *world) {
 	w.must(err)
 	heads, err := w.db.ChainHeads(w.ctx)
 	w.must(err)
-	w.must(verify(records, heads))
+	w.must(VerifyChain(records, heads))
 	if len(heads) != 2 || len(records) != 3 || records[1].Writer == Writer || records[2].Writer != records[1].Writer {
 		t.Errorf("heads %+v, rows %+v", heads, records)
 	}

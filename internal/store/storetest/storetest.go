@@ -253,7 +253,7 @@ func (w *world) storedRows() []string {
 		w.must(err)
 		ids = append(ids, row.ID)
 	}
-	w.must(verify(records, nil))
+	w.must(VerifyChain(records, nil))
 	return ids
 }
 
