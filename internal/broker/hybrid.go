@@ -14,6 +14,10 @@ import (
 	"math/big"
 	"net/http"
 	"time"
+
+	"github.com/google/uuid"
+
+	"boundgate/internal/tpm"
 )
 
 // syncedKey is the key whose certificate an on-premises directory synchronises before a hybrid join.
@@ -29,15 +33,22 @@ type HybridRegistration struct {
 	OS         OS
 }
 
-// SyncedCertificate makes the computer's key for the on-premises directory and returns its self-signed certificate in PEM,
-// which an administrator puts into the synchronised object.
+// SyncedCertificate returns the self-signed certificate, in PEM, that an administrator puts into the computer's
+// synchronised object. The computer's key is made the first time; asked again, it certifies the same key.
 func (b *Broker) SyncedCertificate(deviceID string) (string, error) {
-	key, err := b.keys.Create(syncedKey)
+	id, err := parseDeviceID(deviceID)
+	if err != nil {
+		return "", err
+	}
+	key, err := b.keys.Open(syncedKey)
+	if errors.Is(err, tpm.ErrNotFound) {
+		key, err = b.keys.Create(syncedKey)
+	}
 	if err != nil {
 		return "", fmt.Errorf("make the computer's key: %w", err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: deviceID},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: id},
 		NotBefore: b.now().Add(-time.Hour), NotAfter: b.now().AddDate(10, 0, 0), SignatureAlgorithm: x509.SHA256WithRSA,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -56,6 +67,7 @@ type clientIdentity struct {
 type serverADJoin struct {
 	TransportKey      string         `json:"TransportKey"`
 	TargetDomain      string         `json:"TargetDomain"`
+	TargetDomainID    string         `json:"TargetDomainId,omitempty"`
 	DeviceType        string         `json:"DeviceType"`
 	OSVersion         string         `json:"OSVersion"`
 	DeviceDisplayName string         `json:"DeviceDisplayName"`
@@ -70,43 +82,60 @@ type hybridBody struct {
 }
 
 // HybridJoin registers a synchronised computer: the proof is a signature with the key whose certificate was synchronised.
+// ErrNotPrepared where SyncedCertificate has not made that key.
 func (b *Broker) HybridJoin(ctx context.Context, r HybridRegistration) error {
-	if b.state.registered() {
-		return ErrRegistered
-	}
-	server := trimServer(r.Server)
-	endpoint, err := b.joinEndpoint(ctx, server, r.Domain, "")
+	server, err := serverURL(r.Server)
 	if err != nil {
 		return err
 	}
-	identity, err := b.clientIdentity(r.SID)
-	if err != nil {
+	if r.DeviceID, err = parseDeviceID(r.DeviceID); err != nil {
 		return err
 	}
-	csr, transport, err := b.newKeys()
-	if err != nil {
-		return err
+	if !pathSegment(r.Domain) {
+		return fmt.Errorf("%q is not a domain", r.Domain)
 	}
-	certificate, err := b.join(ctx, http.MethodPut, endpoint+r.DeviceID+"?api-version=2.0", "", hybridBody{
-		CertificateRequest: csr, JoinType: joinTypeHybrid, Attributes: map[string]string{"ReturnClientSid": "true"},
-		ServerADJoinData: serverADJoin{
-			TransportKey: transport, TargetDomain: r.Domain, DeviceType: r.OS.Type, OSVersion: r.OS.Version,
-			DeviceDisplayName: r.DeviceName, ClientIdentity: identity,
-		},
+	return b.dir.change(ctx, func(s *state) error {
+		if s.registered() {
+			return ErrRegistered
+		}
+		identity, err := b.clientIdentity(r.SID)
+		if err != nil {
+			return err
+		}
+		service, err := b.discover(ctx, server, r.Domain, "")
+		if err != nil {
+			return err
+		}
+		if !pathSegment(service.tenant) {
+			return fmt.Errorf("%w: discovery names no tenant", ErrBadAnswer)
+		}
+		csr, transport, err := b.newKeys()
+		if err != nil {
+			return err
+		}
+		certificate, err := b.join(ctx, http.MethodPut, service.join+r.DeviceID+"?api-version=2.0", "", hybridBody{
+			CertificateRequest: csr, JoinType: joinTypeHybrid, Attributes: map[string]string{"ReturnClientSid": "true"},
+			ServerADJoinData: serverADJoin{
+				TransportKey: transport, TargetDomain: r.Domain, TargetDomainID: service.tenant, DeviceType: r.OS.Type,
+				OSVersion: r.OS.Version, DeviceDisplayName: r.DeviceName, ClientIdentity: identity,
+			},
+		})
+		if err != nil {
+			return errors.Join(err, b.dropKeys())
+		}
+		return b.dir.save(&state{
+			Server: server, Registration: service.join, DeviceID: certificate.Subject.CommonName, DeviceName: r.DeviceName,
+			TenantID: service.tenant, JoinType: joinTypeHybrid, OS: r.OS, Certificate: certificate.Raw,
+		})
 	})
-	if err != nil {
-		return errors.Join(err, b.dropKeys())
-	}
-	b.state = state{
-		Server: server, Registration: endpoint, DeviceID: certificate.Subject.CommonName, DeviceName: r.DeviceName,
-		TenantID: r.Domain, JoinType: joinTypeHybrid, OS: r.OS, Certificate: certificate.Raw,
-	}
-	return b.save()
 }
 
-// clientIdentity signs the computer's SID and the time with the synchronised key (MS-DVRJ).
+// clientIdentity signs the computer's SID and the time with the synchronised key (MS-DVRJ 2.2.2).
 func (b *Broker) clientIdentity(sid string) (clientIdentity, error) {
 	key, err := b.keys.Open(syncedKey)
+	if errors.Is(err, tpm.ErrNotFound) {
+		return clientIdentity{}, ErrNotPrepared
+	}
 	if err != nil {
 		return clientIdentity{}, fmt.Errorf("open the computer's key: %w", err)
 	}
@@ -117,4 +146,13 @@ func (b *Broker) clientIdentity(sid string) (clientIdentity, error) {
 		return clientIdentity{}, fmt.Errorf("sign the computer's identity: %w", err)
 	}
 	return clientIdentity{Type: "sha256signed", Sid: text, SignedBlob: base64.StdEncoding.EncodeToString(signature)}, nil
+}
+
+// parseDeviceID returns a device id as the protocol writes it: a GUID in lower case.
+func parseDeviceID(text string) (string, error) {
+	id, err := uuid.Parse(text)
+	if err != nil || len(text) != len(id.String()) {
+		return "", fmt.Errorf("%w: %q", ErrDeviceID, text)
+	}
+	return id.String(), nil
 }

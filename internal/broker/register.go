@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -10,6 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"boundgate/internal/prt"
 	"boundgate/internal/tpm"
@@ -28,38 +32,50 @@ type Registration struct {
 	OS         OS
 }
 
-// Register registers the device: it makes the device's two keys, signs the user in for device registration, and has the
-// tenant certify the device key. The sign-in is fresh, as registration demands. The user is signed in afterwards.
+// Register registers the device: it signs the user in for device registration, makes the device's two keys, and has the
+// tenant certify the device key. The sign-in is fresh, as registration demands. SignIn begins the user's session.
 func (b *Broker) Register(ctx context.Context, r Registration) error {
-	if b.state.registered() {
-		return ErrRegistered
-	}
-	server := trimServer(r.Server)
-	tokens, err := b.passwordTokens(ctx, server, r.Username, r.Password, drsResource)
+	server, err := serverURL(r.Server)
 	if err != nil {
 		return err
 	}
-	tenant, err := tenantOf(tokens.AccessToken)
-	if err != nil {
-		return err
-	}
-	endpoint, err := b.joinEndpoint(ctx, server, tenant, tokens.AccessToken)
-	if err != nil {
-		return err
-	}
-	body, err := b.joinRequest(r)
-	if err != nil {
-		return err
-	}
-	certificate, err := b.join(ctx, http.MethodPost, endpoint+"?api-version=2.0", tokens.AccessToken, body)
-	if err != nil {
-		return errors.Join(err, b.dropKeys())
-	}
-	b.state = state{
-		Server: server, Registration: endpoint, DeviceID: certificate.Subject.CommonName, DeviceName: r.DeviceName,
-		TenantID: tenant, JoinType: body.JoinType, OS: r.OS, Certificate: certificate.Raw,
-	}
-	return b.save()
+	return b.dir.change(ctx, func(s *state) error {
+		if s.registered() {
+			return ErrRegistered
+		}
+		tokens, err := b.passwordGrant(ctx, server, r.Username, r.Password, brokerClient, drsResource)
+		if err != nil {
+			return err
+		}
+		tenant, err := tenantOf(tokens.AccessToken)
+		if err != nil {
+			return err
+		}
+		service, err := b.discover(ctx, server, tenant, tokens.AccessToken)
+		if err != nil {
+			return err
+		}
+		csr, transport, err := b.newKeys()
+		if err != nil {
+			return err
+		}
+		body := joinBody{
+			CertificateRequest: csr, TransportKey: transport, TargetDomain: domainOf(r.Username), DeviceType: r.OS.Type,
+			OSVersion: r.OS.Version, DeviceDisplayName: r.DeviceName, JoinType: joinTypeJoined,
+			Attributes: map[string]string{"ReuseDevice": "true", "ReturnClientSid": "true"},
+		}
+		if r.Workplace {
+			body.JoinType = joinTypeRegistered
+		}
+		certificate, err := b.join(ctx, http.MethodPost, service.join+"?api-version=2.0", tokens.AccessToken, body)
+		if err != nil {
+			return errors.Join(err, b.dropKeys())
+		}
+		return b.dir.save(&state{
+			Server: server, Registration: service.join, DeviceID: certificate.Subject.CommonName, DeviceName: r.DeviceName,
+			TenantID: tenant, JoinType: body.JoinType, OS: r.OS, Certificate: certificate.Raw,
+		})
+	})
 }
 
 type certificateRequest struct {
@@ -78,35 +94,28 @@ type joinBody struct {
 	Attributes         map[string]string  `json:"attributes"`
 }
 
-// joinRequest makes the device's keys and the request that shows their public halves.
-func (b *Broker) joinRequest(r Registration) (joinBody, error) {
-	csr, transport, err := b.newKeys()
-	if err != nil {
-		return joinBody{}, err
-	}
-	body := joinBody{
-		CertificateRequest: csr, TransportKey: transport, TargetDomain: domainOf(r.Username),
-		DeviceType: r.OS.Type, OSVersion: r.OS.Version, DeviceDisplayName: r.DeviceName, JoinType: joinTypeJoined,
-		Attributes: map[string]string{"ReuseDevice": "true", "ReturnClientSid": "true"},
-	}
-	if r.Workplace {
-		body.JoinType = joinTypeRegistered
-	}
-	return body, nil
-}
-
+// newKeys makes the device's keys and returns what the server is to see of them. Keys that are there belong to no
+// registration: an attempt was cut short before the server's answer was kept.
 func (b *Broker) newKeys() (csr certificateRequest, transport string, err error) {
+	if err := b.dropKeys(); err != nil {
+		return csr, "", fmt.Errorf("delete keys of an earlier attempt: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.dropKeys())
+		}
+	}()
 	device, err := b.keys.Create(deviceKey)
 	if err != nil {
 		return csr, "", fmt.Errorf("make the device key: %w", err)
 	}
 	carrier, err := b.keys.Create(transportKey)
 	if err != nil {
-		return csr, "", errors.Join(fmt.Errorf("make the transport key: %w", err), b.dropKeys())
+		return csr, "", fmt.Errorf("make the transport key: %w", err)
 	}
-	public, err := publicRSA(carrier)
-	if err != nil {
-		return csr, "", err
+	public, ok := carrier.Public().(*rsa.PublicKey)
+	if !ok {
+		return csr, "", fmt.Errorf("the transport key is a %T, not an RSA key", carrier.Public())
 	}
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
 		Subject: pkix.Name{CommonName: requestSubject}, SignatureAlgorithm: x509.SHA256WithRSA,
@@ -128,23 +137,31 @@ func (b *Broker) dropKeys() error {
 	return errors.Join(errs...)
 }
 
-// joinEndpoint asks discovery where devices register.
-func (b *Broker) joinEndpoint(ctx context.Context, server, tenant, bearer string) (string, error) {
-	text, err := b.client.send(ctx, http.MethodGet, server+"/"+tenant+"/Discover?api-version=1.9&managed=True", "", nil,
-		map[string]string{"Authorization": "Bearer " + bearer})
+// A registrationService is where devices of a tenant register.
+type registrationService struct {
+	join   string // ends in a slash
+	tenant string // id
+}
+
+// discover asks where devices of a tenant, named by id or domain, register (MS-DVRD).
+func (b *Broker) discover(ctx context.Context, server, tenant, bearer string) (registrationService, error) {
+	var found registrationService
+	text, err := b.client.send(ctx, http.MethodGet, server+"/"+tenant+"/Discover?api-version=1.9&managed=True", "", nil, authorization(bearer))
 	if err != nil {
-		return "", fmt.Errorf("discover device registration: %w", err)
+		return found, fmt.Errorf("discover device registration: %w", err)
 	}
 	var reply struct {
 		DeviceJoinService struct{ JoinEndpoint string }
+		TenantInfo        struct{ TenantID string }
 	}
-	if err := json.Unmarshal(text, &reply); err != nil {
-		return "", fmt.Errorf("discover device registration: %w", err)
+	if err := decodeReply(text, &reply); err != nil {
+		return found, fmt.Errorf("discover device registration: %w", err)
 	}
-	if reply.DeviceJoinService.JoinEndpoint == "" {
-		return "", errors.New("discover device registration: the server names no join endpoint")
+	endpoint, err := serverURL(reply.DeviceJoinService.JoinEndpoint)
+	if err != nil {
+		return found, fmt.Errorf("discover device registration: %w: the join endpoint: %w", ErrBadAnswer, err)
 	}
-	return reply.DeviceJoinService.JoinEndpoint, nil
+	return registrationService{join: endpoint + "/", tenant: reply.TenantInfo.TenantID}, nil
 }
 
 // join sends a registration and returns the device's certificate.
@@ -153,27 +170,68 @@ func (b *Broker) join(ctx context.Context, method, address, bearer string, body 
 	if err != nil {
 		return nil, fmt.Errorf("encode the registration: %w", err)
 	}
-	headers := map[string]string{}
-	if bearer != "" {
-		headers["Authorization"] = "Bearer " + bearer
-	}
-	answer, err := b.client.send(ctx, method, address, "application/json", text, headers)
+	answer, err := b.client.send(ctx, method, address, "application/json", text, authorization(bearer))
 	if err != nil {
 		return nil, fmt.Errorf("register the device: %w", err)
 	}
 	var reply struct {
-		Certificate struct{ RawBody string }
+		Certificate struct{ RawBody []byte }
 	}
-	if err := json.Unmarshal(answer, &reply); err != nil {
-		return nil, fmt.Errorf("decode the registration: %w", err)
+	if err := decodeReply(answer, &reply); err != nil {
+		return nil, fmt.Errorf("register the device: %w", err)
 	}
-	der, err := base64.StdEncoding.DecodeString(reply.Certificate.RawBody)
+	certificate, err := x509.ParseCertificate(reply.Certificate.RawBody)
 	if err != nil {
-		return nil, fmt.Errorf("decode the device certificate: %w", err)
+		return nil, fmt.Errorf("%w: the device certificate: %w", ErrBadAnswer, err)
 	}
-	certificate, err := x509.ParseCertificate(der)
+	return certificate, b.checkCertificate(certificate)
+}
+
+// checkCertificate checks that a certificate is this device's.
+func (b *Broker) checkCertificate(certificate *x509.Certificate) error {
+	if _, err := uuid.Parse(certificate.Subject.CommonName); err != nil {
+		return fmt.Errorf("%w: the device certificate names no device", ErrBadAnswer)
+	}
+	key, err := b.key(deviceKey)
 	if err != nil {
-		return nil, fmt.Errorf("parse the device certificate: %w", err)
+		return err
 	}
-	return certificate, nil
+	if own, ok := key.Public().(*rsa.PublicKey); !ok || !own.Equal(certificate.PublicKey) {
+		return fmt.Errorf("%w: the device certificate is for another key", ErrBadAnswer)
+	}
+	return nil
+}
+
+func authorization(bearer string) map[string]string {
+	if bearer == "" {
+		return nil
+	}
+	return map[string]string{"Authorization": "Bearer " + bearer}
+}
+
+// tenantOf reads the tenant from an access token, which is the server's word to the resource and not checked here.
+func tenantOf(accessToken string) (string, error) {
+	parts := strings.Split(accessToken, ".")
+	if len(parts) != 3 {
+		return "", fmt.Errorf("%w: the access token is no JSON Web Token", ErrBadAnswer)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return "", fmt.Errorf("%w: the access token is no JSON Web Token", ErrBadAnswer)
+	}
+	var claims struct {
+		TenantID string `json:"tid"`
+	}
+	if err := decodeReply(payload, &claims); err != nil {
+		return "", err
+	}
+	if !pathSegment(claims.TenantID) {
+		return "", fmt.Errorf("%w: the access token names no tenant", ErrBadAnswer)
+	}
+	return claims.TenantID, nil
+}
+
+func domainOf(username string) string {
+	_, domain, _ := strings.Cut(username, "@")
+	return domain
 }

@@ -1,18 +1,21 @@
 package broker
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
-const stateFile = "state.json"
+// stateVersion is the form of the state file that this program writes. It reads older ones, and refuses newer ones rather
+// than drop what it does not know.
+const stateVersion = 1
 
-// The join types on the wire.
+// The join types on the wire (MS-DVRJ 2.2.2).
 const (
 	joinTypeJoined     = 0
 	joinTypeRegistered = 4
@@ -21,8 +24,9 @@ const (
 
 // state is what the broker keeps in its state file. Tokens are in it; keys are not.
 type state struct {
+	Version      int        `json:"version"`
 	Server       string     `json:"server"`
-	Registration string     `json:"registrationServer"` // where device registration is
+	Registration string     `json:"registrationServer"` // where device registration is; ends in a slash
 	DeviceID     string     `json:"deviceId"`
 	DeviceName   string     `json:"deviceName"`
 	TenantID     string     `json:"tenantId"`
@@ -38,7 +42,7 @@ type account struct {
 	TenantID      string    `json:"tenantId"`
 	PRT           string    `json:"primaryRefreshToken"`
 	SessionKeyJWE string    `json:"session_key_jwe"`
-	IssuedAt      time.Time `json:"issuedAt"`
+	IssuedAt      time.Time `json:"issuedAt"` // of this PRT: the sign-in, or the latest renewal
 	ExpiresAt     time.Time `json:"expiresAt"`
 	// RefreshTokens are the bound refresh tokens of applications, by client and tenant.
 	RefreshTokens map[string]string `json:"refreshTokens,omitempty"`
@@ -56,49 +60,88 @@ func (s *state) joinName() string {
 	return "joined"
 }
 
-func (s *state) account(username string) *account {
+// account finds a signed-in user; the only one where no name is given.
+func (s *state) account(username string) (*account, error) {
+	if !s.registered() {
+		return nil, ErrNotRegistered
+	}
+	if username == "" && len(s.Accounts) > 1 {
+		return nil, ErrWhichUser
+	}
 	for _, a := range s.Accounts {
-		if a.Username == username || username == "" && len(s.Accounts) == 1 {
-			return a
+		if username == "" || a.Username == strings.ToLower(username) {
+			return a, nil
 		}
 	}
-	return nil
+	return nil, ErrNotSignedIn
 }
 
-func readState(dir string) (state, error) {
+// forget removes a user's account.
+func (s *state) forget(gone *account) {
+	kept := s.Accounts[:0]
+	for _, a := range s.Accounts {
+		if a != gone {
+			kept = append(kept, a)
+		}
+	}
+	clear(s.Accounts[len(kept):])
+	s.Accounts = kept
+}
+
+// decodeState reads a state file. Whatever it accepts can be used without further checks.
+func decodeState(text []byte) (state, error) {
 	var s state
-	text, err := os.ReadFile(filepath.Join(dir, stateFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err != nil {
-		return s, fmt.Errorf("read broker state: %w", err)
-	}
 	if err := json.Unmarshal(text, &s); err != nil {
-		return s, fmt.Errorf("broker state in %s is damaged: %w", dir, err)
+		return state{}, err
+	}
+	if s.Version > stateVersion {
+		return state{}, fmt.Errorf("it is of form %d, and this program knows %d", s.Version, stateVersion)
+	}
+	if err := s.check(); err != nil {
+		return state{}, err
 	}
 	return s, nil
 }
 
-// save writes the state so that a crash leaves the old or the new one.
-func (b *Broker) save() error {
-	if err := os.MkdirAll(b.dir, 0o700); err != nil {
-		return fmt.Errorf("make broker directory: %w", err)
+func (s *state) check() error {
+	if !s.registered() {
+		if len(s.Accounts) > 0 {
+			return errors.New("it has users and no device")
+		}
+		return nil
 	}
-	text, err := json.MarshalIndent(b.state, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode broker state: %w", err)
+	if _, err := uuid.Parse(s.DeviceID); err != nil {
+		return errors.New("the device id is no GUID")
 	}
-	f, err := os.CreateTemp(b.dir, stateFile+".*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("write broker state: %w", err)
+	if _, err := serverURL(s.Server); err != nil {
+		return err
 	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), filepath.Join(b.dir, stateFile))
+	if _, err := serverURL(s.Registration); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("write broker state: %w", errors.Join(err, os.Remove(f.Name())))
+	if !pathSegment(s.TenantID) {
+		return errors.New("the tenant is missing, or is no name")
+	}
+	if _, err := x509.ParseCertificate(s.Certificate); err != nil {
+		return fmt.Errorf("the device certificate: %w", err)
+	}
+	seen := map[string]bool{}
+	for _, a := range s.Accounts {
+		if a == nil || a.Username == "" || seen[a.Username] || a.PRT == "" || a.SessionKeyJWE == "" || !pathSegment(a.TenantID) {
+			return errors.New("a user's entry is incomplete or there twice")
+		}
+		seen[a.Username] = true
 	}
 	return nil
+}
+
+// pathSegment reports whether text, a tenant's id or domain, can stand in an address as it is.
+func pathSegment(text string) bool {
+	const most = 253 // a domain name's length, RFC 1035 section 2.3.4
+	if text == "" || len(text) > most || strings.Trim(text, ".") == "" {
+		return false
+	}
+	return strings.IndexFunc(text, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
+	}) < 0
 }

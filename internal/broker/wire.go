@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,37 +12,21 @@ import (
 	"strings"
 )
 
-// maxReply bounds what is read of an answer.
+// maxReply bounds what is read of an answer, in bytes.
 const maxReply = 256 << 10
 
-// A Refusal is the server's answer that it will not, in the server's words.
-type Refusal struct {
-	Status        int    `json:"-"`
-	OAuth         string `json:"error"`
-	Description   string `json:"error_description"`
-	Codes         []int  `json:"error_codes"`
-	SubError      string `json:"suberror"`
-	TraceID       string `json:"trace_id"`
-	CorrelationID string `json:"correlation_id"`
-}
+// grantJWTBearer is the grant of a signed request (RFC 7523 section 2.1).
+const grantJWTBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
-// Error implements error.
-func (r *Refusal) Error() string {
-	if r.Description != "" {
-		return r.Description
-	}
-	return fmt.Sprintf("the server answered %d %s", r.Status, r.OAuth)
-}
-
-// Code returns the AADSTS code; 0 where the server gave none.
-func (r *Refusal) Code() int {
-	if len(r.Codes) == 0 {
-		return 0
-	}
-	return r.Codes[0]
-}
-
+// A wireClient sends requests and bounds the answers. It follows no redirect: passwords, tokens and signed requests go to
+// the address that they are meant for or nowhere.
 type wireClient struct{ http *http.Client }
+
+func newWireClient(from *http.Client) wireClient {
+	c := *from
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return wireClient{&c}
+}
 
 // form posts a form and decodes the answer into reply.
 func (c wireClient) form(ctx context.Context, address string, fields, headers map[string]string, reply any) error {
@@ -49,8 +34,12 @@ func (c wireClient) form(ctx context.Context, address string, fields, headers ma
 	if err != nil {
 		return err
 	}
+	return decodeReply(body, reply)
+}
+
+func decodeReply(body []byte, reply any) error {
 	if err := json.Unmarshal(body, reply); err != nil {
-		return fmt.Errorf("decode the server's answer: %w", err)
+		return fmt.Errorf("%w: it is not the JSON that was expected", ErrBadAnswer)
 	}
 	return nil
 }
@@ -66,6 +55,7 @@ func (c wireClient) formBody(ctx context.Context, address string, fields, header
 	return c.send(ctx, http.MethodPost, address, "application/x-www-form-urlencoded", []byte(values.Encode()), headers)
 }
 
+// send sends a request. An answer other than 200 is a *Refusal.
 func (c wireClient) send(ctx context.Context, method, address, contentType string, body []byte, headers map[string]string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
@@ -74,6 +64,7 @@ func (c wireClient) send(ctx context.Context, method, address, contentType strin
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
+	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "Boundgate-Broker/1.0")
 	for name, value := range headers {
 		if value != "" {
@@ -82,32 +73,61 @@ func (c wireClient) send(ctx context.Context, method, address, contentType strin
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("reach the server: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	defer func() { _ = resp.Body.Close() }() // read to its end below, or refused
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
-	if err != nil {
-		return nil, fmt.Errorf("read the server's answer: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, refusalOf(resp.StatusCode, text)
+	defer func() { _ = resp.Body.Close() }() // nothing is lost: what matters has been read
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	case len(text) > maxReply:
+		return nil, fmt.Errorf("%w: it is larger than %d bytes", ErrBadAnswer, maxReply)
+	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+		return nil, redirected(resp)
+	case resp.StatusCode != http.StatusOK:
+		return nil, refusalOf(resp, text)
 	}
 	return text, nil
 }
 
-func refusalOf(status int, text []byte) *Refusal {
-	r := &Refusal{Status: status}
-	if json.Unmarshal(text, r) == nil && r.OAuth != "" {
+// redirected names where the server wants the request to go, without the part that may carry a secret.
+func redirected(resp *http.Response) error {
+	to, err := resp.Location()
+	if err != nil {
+		return fmt.Errorf("%w: status %d", ErrRedirected, resp.StatusCode)
+	}
+	return fmt.Errorf("%w: to %s", ErrRedirected, printable(to.Scheme+"://"+to.Host))
+}
+
+// serverURL checks an address that secrets will be sent to, and returns it without its last slash.
+func serverURL(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "":
+		return "", fmt.Errorf("%w: it has no host", ErrServerURL)
+	case u.Scheme != "https":
+		return "", fmt.Errorf("%w: it begins with %q and not with https", ErrServerURL, u.Scheme)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", fmt.Errorf("%w: it has more than host, port and path", ErrServerURL)
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
+
+// printable returns what a server wrote without the control characters that a terminal would obey.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
 		return r
+	}, text)
+}
+
+// transient reports whether the same request may succeed later without anything being changed.
+func transient(err error) bool {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Temporary()
 	}
-	// Device registration has an error shape of its own.
-	var drs struct {
-		Code    string `json:"code"`
-		Subcode string `json:"subcode"`
-		Message string `json:"message"`
-	}
-	if json.Unmarshal(text, &drs) == nil && drs.Message != "" {
-		r.OAuth, r.Description = strings.TrimSpace(drs.Code+" "+drs.Subcode), drs.Message
-	}
-	return r
+	return errors.Is(err, ErrUnreachable)
 }
