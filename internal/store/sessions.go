@@ -99,7 +99,7 @@ func (tx *tx) endUserSessions(ctx context.Context, tenant directory.TenantID, us
 	return tx.each(ctx, []string{
 		`UPDATE prts SET revoked_at = $1 WHERE tenant_id = $2 AND user_id = $3 AND revoked_at = 0`,
 		`UPDATE refresh_tokens SET revoked_at = $1 WHERE home_tenant = $2 AND home_user = $3 AND revoked_at = 0`,
-		`UPDATE refresh_tokens SET revoked_at = $1 WHERE tenant_id = $2 AND user_id = $3 AND revoked_at = 0`,
+		`UPDATE refresh_tokens SET revoked_at = $1 WHERE tenant_id = $2 AND user_id = $3 AND home_tenant <> tenant_id AND revoked_at = 0`,
 	}, now, tenant, user)
 }
 
@@ -107,7 +107,7 @@ func (tx *tx) endUserSessions(ctx context.Context, tenant directory.TenantID, us
 func (tx *tx) endDeviceSessions(ctx context.Context, tenant directory.TenantID, id string, now int64) error {
 	return tx.each(ctx, []string{
 		`UPDATE prts SET revoked_at = $1 WHERE tenant_id = $2 AND device_id = $3 AND revoked_at = 0`,
-		`UPDATE refresh_tokens SET revoked_at = $1 WHERE home_tenant = $2 AND device_id = $3 AND revoked_at = 0`,
+		`UPDATE refresh_tokens SET revoked_at = $1 WHERE home_tenant = $2 AND device_id = $3 AND device_id <> '' AND revoked_at = 0`,
 	}, now, tenant, id)
 }
 

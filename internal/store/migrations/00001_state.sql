@@ -67,7 +67,7 @@ CREATE TABLE group_members (
     PRIMARY KEY (tenant_id, group_id, member_id),
     FOREIGN KEY (tenant_id, group_id) REFERENCES groups (tenant_id, id) ON DELETE CASCADE
 );
-CREATE INDEX group_members_by_member ON group_members (tenant_id, member_id);
+CREATE INDEX group_members_by_member ON group_members (tenant_id, member_id, group_id);
 CREATE TABLE role_assignments (
     tenant_id TEXT NOT NULL,
     role      TEXT NOT NULL,
@@ -75,7 +75,7 @@ CREATE TABLE role_assignments (
     PRIMARY KEY (tenant_id, role, user_id),
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
-CREATE INDEX role_assignments_by_user ON role_assignments (tenant_id, user_id);
+CREATE INDEX role_assignments_by_user ON role_assignments (tenant_id, user_id, role);
 
 CREATE TABLE applications (
     tenant_id TEXT NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
@@ -171,8 +171,9 @@ CREATE TABLE refresh_tokens (
 );
 CREATE INDEX refresh_tokens_by_family ON refresh_tokens (family);
 CREATE INDEX refresh_tokens_by_home_user ON refresh_tokens (home_tenant, home_user);
-CREATE INDEX refresh_tokens_by_user ON refresh_tokens (tenant_id, user_id);
-CREATE INDEX refresh_tokens_by_device ON refresh_tokens (home_tenant, device_id);
+-- Of guests and of bound tokens only: every index is a page to write when a token is issued.
+CREATE INDEX refresh_tokens_by_guest ON refresh_tokens (tenant_id, user_id) WHERE home_tenant <> tenant_id;
+CREATE INDEX refresh_tokens_by_device ON refresh_tokens (home_tenant, device_id) WHERE device_id <> '';
 CREATE INDEX refresh_tokens_by_expiry ON refresh_tokens (expires_at);
 CREATE TABLE spent_nonces (
     id         BLOB PRIMARY KEY,

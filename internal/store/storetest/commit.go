@@ -93,7 +93,7 @@ func commitConditions(t *testing.T, w *world) {
 	token, bound, spent, revoked, upgraded := w.token(contoso), w.token(contoso), w.token(contoso), w.token(contoso), w.token(contoso)
 	w.issue(journal.Effects{NewRefreshTokens: []session.RefreshToken{token, bound, spent, revoked, upgraded}})
 	w.issue(journal.Effects{SpendTokens: []prt.Hash{spent.Hash}, UpgradeTokens: []prt.Hash{upgraded.Hash}, RevokeFamilies: []string{revoked.Family}})
-	earlier, otherDevice, otherRegistration := w.subject(contoso), w.use(contoso), w.use(contoso)
+	earlier, otherDevice, otherRegistration := w.subject(), w.use(), w.use()
 	earlier.AuthTime = w.now.Add(-2 * time.Hour) // the password changed an hour ago
 	otherDevice.Device = string(of(contoso, "nothing"))
 	otherRegistration.Registration = "r0"
@@ -102,7 +102,7 @@ func commitConditions(t *testing.T, w *world) {
 		effects journal.Effects
 		want    error
 	}{
-		{"nothing has changed", journal.Effects{Subject: w.subject(contoso), Device: w.use(contoso)}, nil},
+		{"nothing has changed", journal.Effects{Subject: w.subject(), Device: w.use()}, nil},
 		{"the password is newer than the session", journal.Effects{Subject: earlier}, journal.ErrChanged},
 		{"the user is unknown", journal.Effects{Subject: &journal.Subject{Tenant: contoso, User: of(contoso, "nobody"), AuthTime: w.now}}, journal.ErrChanged},
 		{"the user is another tenant's", journal.Effects{Subject: &journal.Subject{Tenant: contoso, User: of(fabrikam, "mika"), AuthTime: w.now}}, journal.ErrChanged},
@@ -158,7 +158,7 @@ func endings(t *testing.T, open Open) {
 		}},
 	} {
 		w := newWorld(t, open)
-		valid := journal.Record{Effects: journal.Effects{Subject: w.subject(contoso), Device: w.use(contoso)}}
+		valid := journal.Record{Effects: journal.Effects{Subject: w.subject(), Device: w.use()}}
 		if err := w.db.Commit(w.ctx, valid); err != nil {
 			t.Errorf("before %s: %v", c.name, err)
 		}

@@ -45,7 +45,7 @@ func registrations(_ *testing.T, w *world) {
 	// What a registration spends is spent with it or not at all.
 	token, nonce := w.token(contoso), w.nonce()
 	w.issue(journal.Effects{NewRefreshTokens: []session.RefreshToken{token}})
-	spends := journal.Effects{SpendNonces: []journal.SpentNonce{nonce}, SpendTokens: []prt.Hash{token.Hash}, Subject: w.subject(contoso)}
+	spends := journal.Effects{SpendNonces: []journal.SpentNonce{nonce}, SpendTokens: []prt.Hash{token.Hash}, Subject: w.subject()}
 	w.want("a registration that is refused", w.register(w.another("phone"), false, 1, spends), device.ErrQuota)
 	w.must(w.register(w.another("phone"), false, 2, spends))
 	w.want("the same request again", w.register(w.another("tablet"), false, 5, spends), journal.ErrNonceSpent)
@@ -91,7 +91,7 @@ func quotaOnce(_ *testing.T, w *world) {
 
 func updateDevice(_ *testing.T, w *world) {
 	yes, laptop := true, w.laptop(contoso)
-	active := w.use(contoso)
+	active := w.use()
 	active.At = w.now.Add(time.Minute)
 	w.issue(journal.Effects{Device: active})
 

@@ -184,12 +184,12 @@ func isolation(t *testing.T, w *world) {
 			t.Errorf("%s finds an object of another tenant: %v, %v; one that does not exist: %v, %v", name, got, err, nothing, noErr)
 		}
 	}
-	before := w.snapshot(contoso)
+	before := w.snapshot()
 	for name, call := range w.writesIn(fabrikam, contoso) {
 		if err := call(w, w.entry(fabrikam)); err == nil {
 			t.Errorf("%s changes an object of another tenant", name)
 		}
-		w.same(name+" from another tenant", w.snapshot(contoso), before)
+		w.same(name+" from another tenant", w.snapshot(), before)
 	}
 	kept, err := w.db.PRT(w.ctx, p.Hash)
 	w.must(err)
@@ -246,19 +246,19 @@ func (w *world) covered() {
 	}
 }
 
-// snapshot is all that can be read of a tenant, apart from its audit rows.
-func (w *world) snapshot(tenant directory.TenantID) map[string]any {
+// snapshot is all that can be read of contoso, apart from its audit rows.
+func (w *world) snapshot() map[string]any {
 	w.t.Helper()
 	all := map[string]any{}
 	for name, list := range lists {
 		if name == "AuditEntries" || name == "WorkspaceOf" {
 			continue
 		}
-		got, err := list(w, tenant)
+		got, err := list(w, contoso)
 		w.must(err)
 		all[name] = got
 	}
-	for name, read := range w.readsIn(tenant, tenant) {
+	for name, read := range w.readsIn(contoso, contoso) {
 		all[name], _ = read(w) // what was deleted is not found
 	}
 	tenants, err := w.db.Tenants(w.ctx)

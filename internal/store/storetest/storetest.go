@@ -165,14 +165,14 @@ func (w *world) entry(tenant directory.TenantID) audit.Entry {
 		After: []byte(`{"a":1}`)}
 }
 
-// subject is mika, who signed in now.
-func (w *world) subject(tenant directory.TenantID) *journal.Subject {
-	return &journal.Subject{Tenant: tenant, User: of(tenant, "mika"), AuthTime: w.now}
+// subject is mika of contoso, who signed in now.
+func (w *world) subject() *journal.Subject {
+	return &journal.Subject{Tenant: contoso, User: of(contoso, "mika"), AuthTime: w.now}
 }
 
-// use is a use of the laptop's first registration.
-func (w *world) use(tenant directory.TenantID) *journal.DeviceUse {
-	return &journal.DeviceUse{Tenant: tenant, Device: string(of(tenant, "laptop")), Registration: "r1", At: w.now}
+// use is a use of contoso's laptop under its first registration.
+func (w *world) use() *journal.DeviceUse {
+	return &journal.DeviceUse{Tenant: contoso, Device: string(of(contoso, "laptop")), Registration: "r1", At: w.now}
 }
 
 func (w *world) nonce() journal.SpentNonce {
