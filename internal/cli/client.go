@@ -242,9 +242,30 @@ type envelope struct {
 	InnerError struct {
 		RequestID string `json:"request-id"`
 	} `json:"innerError"`
-	LogsInner struct {
+	LogsInner logsInner `json:"innererror"`
+}
+
+// logsInner has the compiler's errors, where a query does not compile.
+type logsInner struct {
+	Message string `json:"message"`
+	Details []struct {
+		Code    string `json:"code"`
 		Message string `json:"message"`
-	} `json:"innererror"`
+		Line    int    `json:"line"` // from 1
+		Pos     int    `json:"pos"`  // from 0
+	} `json:"details"`
+}
+
+// text says what is wrong with a query and where, an error a line.
+func (l logsInner) text() string {
+	if len(l.Details) == 0 {
+		return l.Message
+	}
+	lines := make([]string, len(l.Details))
+	for n, d := range l.Details {
+		lines[n] = fmt.Sprintf("line %d, column %d: %s (%s)", d.Line, d.Pos+1, d.Message, d.Code)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // answerError turns a refusal into the words that the server gave, with its remedy as the hint.
@@ -268,8 +289,8 @@ func answerError(res *http.Response, body []byte) error {
 			hint = d.Remedy
 		}
 	}
-	if env.LogsInner.Message != "" {
-		message = env.LogsInner.Message
+	if inner := env.LogsInner.text(); inner != "" {
+		message = inner
 	}
 	if hint == "" {
 		hint = defaultHint(res, env.InnerError.RequestID)
