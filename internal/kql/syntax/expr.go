@@ -46,20 +46,20 @@ func (p *parser) named() Expr {
 				break
 			}
 		}
-		p.expect(")")
+		p.expectClosing(start, ")")
 		p.expect("=")
-		n.X = p.expr()
-		n.Span = Span{start, p.prevEnd()}
+		n.X = p.binary(0)
+		n.Span = p.since(start)
 		return n
 	}
 	if p.namedHere() {
 		n := &Named{Names: []*Name{p.name()}}
 		p.expect("=")
-		n.X = p.expr()
-		n.Span = Span{start, p.prevEnd()}
+		n.X = p.binary(0)
+		n.Span = p.since(start)
 		return n
 	}
-	return p.expr()
+	return p.binary(0) // pipeOrExpr has counted this level
 }
 
 func (p *parser) namedHere() bool {
@@ -109,9 +109,9 @@ func (p *parser) binary(level int) Expr {
 			}
 			op = "matches regex"
 		}
-		opSpan := Span{t.Start, p.prevEnd()}
+		opSpan := p.since(t.Start)
 		r := p.binary(level + 1)
-		x = &Binary{Op: op, OpSpan: opSpan, L: x, R: r, Span: Span{start, p.prevEnd()}}
+		x = &Binary{Op: op, OpSpan: opSpan, L: x, R: r, Span: p.since(start)}
 	}
 }
 
@@ -122,24 +122,28 @@ func (p *parser) listOrRange(start int, x Expr) Expr {
 	case slices.Contains(listOperators, t.text):
 		p.advance()
 		in := &In{Op: t.text, OpSpan: t.Span, X: x}
-		if p.at("(") {
-			p.advance()
+		if open := p.tok().Start; p.accept("(") {
 			in.List = p.args()
-			p.expect(")")
+			p.expectClosing(open, ")")
 		} else {
 			in.List = []Expr{p.postfix()}
 		}
-		in.Span = Span{start, p.prevEnd()}
+		in.Span = p.since(start)
 		return in
 	case t.text == "between" || t.text == "!between":
 		p.advance()
 		b := &Between{Not: t.text == "!between", X: x}
-		p.expect("(")
+		open := p.tok().Start
+		if !p.expect("(") {
+			b.Lo, b.Hi = &Bad{p.tok().Span}, &Bad{p.tok().Span}
+			b.Span = p.since(start)
+			return b
+		}
 		b.Lo = p.expr()
 		p.expect("..")
 		b.Hi = p.expr()
-		p.expect(")")
-		b.Span = Span{start, p.prevEnd()}
+		p.expectClosing(open, ")")
+		b.Span = p.since(start)
 		return b
 	}
 	return nil
@@ -154,7 +158,7 @@ func (p *parser) unary() Expr {
 		defer p.unnest()
 		p.advance()
 		x := p.unary()
-		return &Unary{Op: t.text, X: x, Span: Span{t.Start, p.prevEnd()}}
+		return &Unary{Op: t.text, X: x, Span: p.since(t.Start)}
 	}
 	return p.postfix()
 }
@@ -174,22 +178,22 @@ func (p *parser) postfix() Expr {
 			if p.at("[") && !(p.peek(1).kind == tokenString && p.peek(2).isPunct("]")) {
 				continue // a.[0] is a[0]
 			}
-			if p.peek(1).isPunct("(") { // workspace("x").SigninLogs(...) and other calls on an object
-				c := &Call{Func: p.name()}
-				p.advance()
+			if p.callHere() { // workspace("x").SigninLogs(...) and other calls on an object
+				c := &MemberCall{X: x, Func: p.name()}
+				open := p.advance().Start
 				c.Args = p.args()
-				p.expect(")")
-				c.Span = Span{start, p.prevEnd()}
-				x = &Member{X: x, Name: c.Func, Span: c.Span}
+				p.expectClosing(open, ")")
+				c.Span = p.since(start)
+				x = c
 				continue
 			}
 			name := p.name()
-			x = &Member{X: x, Name: name, Span: Span{start, p.prevEnd()}}
+			x = &Member{X: x, Name: name, Span: p.since(start)}
 		case p.at("["):
-			p.advance()
+			open := p.advance().Start
 			i := p.expr()
-			p.expect("]")
-			x = &Index{X: x, Index: i, Span: Span{start, p.prevEnd()}}
+			p.expectClosing(open, "]")
+			x = &Index{X: x, Index: i, Span: p.since(start)}
 		default:
 			return x
 		}
@@ -228,8 +232,8 @@ func (p *parser) primary() Expr {
 func (p *parser) paren() Expr {
 	start := p.advance().Start
 	x := p.pipeOrExpr()
-	p.expect(")")
-	return &Paren{X: x, Span: Span{start, p.prevEnd()}}
+	p.expectClosing(start, ")")
+	return &Paren{X: x, Span: p.since(start)}
 }
 
 // stringLiteral reads a string and the strings right behind it: adjacent literals are one.
@@ -256,18 +260,24 @@ func (p *parser) nameOrCall() Expr {
 	case t.text == "true" || t.text == "false":
 		p.advance()
 		return &Literal{Span: t.Span, Kind: Bool, Text: t.text}
-	case next.isPunct("("):
+	case p.callHere():
 		c := &Call{Func: p.name()}
-		p.advance()
+		open := p.advance().Start
 		c.Args = p.args()
-		p.expect(")")
-		c.Span = Span{t.Start, p.prevEnd()}
+		p.expectClosing(open, ")")
+		c.Span = p.since(t.Start)
 		return c
 	}
 	if isBinaryWord(t.text) && !next.isPunct("=") {
 		return p.errorf("expected an expression before %s", p.found())
 	}
 	return p.name()
+}
+
+// callHere reports whether a function's name and its parenthesis are here. Columns may begin with a digit, functions not.
+func (p *parser) callHere() bool {
+	t := p.tok()
+	return t.kind == tokenName && isNameStart(t.text[0]) && p.peek(1).isPunct("(")
 }
 
 // args reads expressions up to a closing parenthesis, which it leaves.
@@ -285,10 +295,11 @@ func (p *parser) args() []Expr {
 // dynamic reads dynamic(...), whose inside is JSON that also admits single quotes and typed literals.
 func (p *parser) dynamic() Expr {
 	start := p.advance().Start
+	open := p.tok().Start
 	p.expect("(")
 	v := p.jsonValue()
-	p.expect(")")
-	return &Literal{Kind: Dynamic, Text: v, Span: Span{start, p.prevEnd()}}
+	p.expectClosing(open, ")")
+	return &Literal{Kind: Dynamic, Text: v, Span: p.since(start)}
 }
 
 // jsonValue reads one value and returns it as compact JSON.
@@ -327,7 +338,7 @@ func (p *parser) jsonValue() string {
 }
 
 func (p *parser) jsonItems(closing string, item func() string) []string {
-	p.advance()
+	open := p.advance().Start
 	var list []string
 	for !p.at(closing) && !p.bad {
 		list = append(list, item())
@@ -335,7 +346,7 @@ func (p *parser) jsonItems(closing string, item func() string) []string {
 			break
 		}
 	}
-	p.expect(closing)
+	p.expectClosing(open, closing)
 	return list
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -74,7 +75,9 @@ func lex(src string) ([]token, []Error) {
 }
 
 func (l *lexer) errorf(start, end int, format string, args ...any) {
-	l.errs = append(l.errs, Errorf(CodeSyntax, Span{start, min(end, len(l.src))}, format, args...))
+	if len(l.errs) < maxErrors {
+		l.errs = append(l.errs, Errorf(CodeSyntax, Span{start, min(end, len(l.src))}, format, args...))
+	}
 }
 
 // next returns the next token, or false after an error that it stepped over.
@@ -182,15 +185,48 @@ func (l *lexer) escape(b *strings.Builder, i int) int {
 		b.WriteByte(r)
 		return i + 2
 	}
-	width := map[byte]int{'u': 4, 'U': 8, 'x': 2}[c]
-	if width > 0 && i+2+width <= len(l.src) {
-		if n, err := strconv.ParseUint(l.src[i+2:i+2+width], 16, 32); err == nil {
-			b.WriteRune(rune(n))
-			return i + 2 + width
+	if r, end := l.codePoint(i); end > i {
+		if utf8.ValidRune(r) {
+			b.WriteRune(r)
+			return end
 		}
+		low, lowEnd := l.codePoint(end) // of a character beyond \uffff, which takes two
+		if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+			b.WriteRune(r)
+			return lowEnd
+		}
+		l.errorf(i, end, "the escape %q stands for no character", l.src[i:end])
+		return end
 	}
-	l.errorf(i, i+2, "the escape %q is unknown: write \\\\ for a backslash, or put @ before the string", l.src[i:i+2])
-	return i + 2
+	_, n := utf8.DecodeRuneInString(l.src[i+1:])
+	l.errorf(i, i+1+n, "the escape %q is unknown: write \\\\ for a backslash, or put @ before the string", l.src[i:i+1+n])
+	return i + 1 + n
+}
+
+// codePoint reads an escape such as \u00e9 at i and returns the offset behind it, or i when there is none.
+func (l *lexer) codePoint(i int) (rune, int) {
+	if i+1 >= len(l.src) || l.src[i] != '\\' {
+		return 0, i
+	}
+	end := i + 2
+	switch l.src[i+1] {
+	case 'x':
+		end += 2
+	case 'u':
+		end += 4
+	case 'U':
+		end += 8
+	default:
+		return 0, i
+	}
+	if end > len(l.src) {
+		return 0, i
+	}
+	n, err := strconv.ParseUint(l.src[i+2:end], 16, 31)
+	if err != nil {
+		return 0, i
+	}
+	return rune(n), end
 }
 
 // verbatim reads a string whose only escape is the doubled quote; the quote is at i.
@@ -239,8 +275,8 @@ func (l *lexer) number(start int) (token, bool) {
 		return token{Span: Span{start, l.pos}, kind: tokenLong, text: l.src[start:l.pos]}, true
 	}
 	kind, i := tokenLong, l.digits(start, isDigit)
-	if i+1 < len(l.src) && l.src[i] == '.' && isDigit(l.src[i+1]) {
-		kind, i = tokenReal, l.digits(i+1, isDigit)
+	if j := l.fraction(i); j > i {
+		kind, i = tokenReal, j
 	}
 	if j := l.exponent(i); j > i {
 		kind, i = tokenReal, j
@@ -251,13 +287,29 @@ func (l *lexer) number(start int) (token, bool) {
 			if kind == tokenLong { // a name may begin with a digit, such as 3pLogTime
 				return token{Span: Span{start, j}, kind: tokenName, text: l.src[start:j]}, true
 			}
-			l.errorf(start, j, "%q is neither a number nor a timespan such as 7d or 1.5h", l.src[start:j])
+			l.errorf(start, j, "%s is neither a number nor a timespan such as 7d or 1.5h", quoted(l.src[start:j]))
 			return token{}, false
 		}
 		kind, i = tokenTimeSpan, j
 	}
 	l.pos = i
 	return token{Span: Span{start, i}, kind: kind, text: l.src[start:i]}, true
+}
+
+// fraction returns the offset behind a point at i and the digits that follow it, which may be none: 1000. is a real.
+// It returns i when the point begins a range, as in 1..5, or a path.
+func (l *lexer) fraction(i int) int {
+	if i >= len(l.src) || l.src[i] != '.' {
+		return i
+	}
+	end := l.digits(i+1, isDigit)
+	if end > i+1 || end == len(l.src) || l.exponent(end) > end {
+		return end
+	}
+	if c := l.src[end]; c == '.' || c == '[' || isNameStart(c) {
+		return i
+	}
+	return end
 }
 
 // exponent returns the offset behind an exponent at i, or i when there is none.
@@ -309,8 +361,8 @@ func (l *lexer) typed(start int, word string) (token, bool) {
 		return token{}, false
 	}
 	l.pos = open + end + 1
-	if n := len(arg); n >= 2 && (arg[0] == '"' || arg[0] == '\'') && arg[n-1] == arg[0] {
-		arg = arg[1 : n-1]
+	for n := len(arg); n >= 2 && (arg[0] == '"' || arg[0] == '\'') && arg[n-1] == arg[0]; n = len(arg) {
+		arg = strings.TrimSpace(arg[1 : n-1])
 	}
 	return token{Span: Span{start, l.pos}, kind: tokenTyped, text: word, arg: arg}, true
 }

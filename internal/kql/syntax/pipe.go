@@ -17,7 +17,7 @@ func (p *parser) pipeOrExpr() Expr {
 	start := p.tok().Start
 	var source Expr
 	if p.atLeading() {
-		source = &Leading{Op: p.operator(), Span: Span{start, p.prevEnd()}}
+		source = &Leading{Op: p.operator(), Span: p.since(start)}
 	} else {
 		source = p.named()
 	}
@@ -36,10 +36,10 @@ func (p *parser) pipeOrExpr() Expr {
 		p.advance()
 		pipe.Ops = append(pipe.Ops, p.operator())
 		if !p.bad && !p.atEnd() {
-			p.errorf("%s does not belong here: expected '|' or the end of the operator", p.found())
+			p.misplaced("'|' or the end of the operator")
 		}
 	}
-	pipe.Span = Span{start, p.prevEnd()}
+	pipe.Span = p.since(start)
 	return pipe
 }
 
@@ -71,13 +71,12 @@ func (p *parser) atLeading() bool {
 // operatorWord reads a word such as project-away, whose dashes touch their letters.
 func (p *parser) operatorWord() string {
 	word := p.advance()
-	text, end := word.text, word.End
+	end := word.End
 	for p.at("-") && p.tok().Start == end && p.peek(1).kind == tokenName && p.peek(1).Start == end+1 {
 		p.advance()
-		t := p.advance()
-		text, end = text+"-"+t.text, t.End
+		end = p.advance().End
 	}
-	return text
+	return p.src[word.Start:end]
 }
 
 func (p *parser) operator() Operator {
@@ -87,7 +86,7 @@ func (p *parser) operator() Operator {
 		return &Other{Span: t.Span}
 	}
 	word := p.operatorWord()
-	end := func() Span { return Span{t.Start, p.prevEnd()} }
+	end := func() Span { return p.since(t.Start) }
 	switch word {
 	case "where", "filter":
 		cond := p.expr()
@@ -115,9 +114,7 @@ func (p *parser) operator() Operator {
 		n := p.expr()
 		return &Take{N: n, Span: end()}
 	case "count":
-		if p.atEnd() {
-			return &Count{Span: end()}
-		}
+		return &Count{Span: end()}
 	case "mv-expand", "mvexpand":
 		return p.mvExpand(t.Start)
 	case "union":
@@ -126,6 +123,9 @@ func (p *parser) operator() Operator {
 		return p.join(t.Start, word)
 	case "render":
 		return p.render(t.Start)
+	}
+	if !p.bad && !slices.Contains(operatorWords, word) {
+		p.report(unknownOperator(end(), word))
 	}
 	tokens := p.raw(false)
 	return &Other{Word: word, Tokens: tokens, Span: end()}
@@ -197,13 +197,14 @@ func (p *parser) params(prefix string) []Param {
 		if !p.peek(n).isPunct("=") || !strings.HasPrefix(p.src[p.tok().Start:], prefix) {
 			return list
 		}
-		start, name := p.tok().Start, ""
+		start := p.tok().Start
+		var name strings.Builder
 		for range n {
-			name += p.advance().text
+			name.WriteString(p.advance().text)
 		}
 		p.advance()
 		value := p.paramValue()
-		list = append(list, Param{Name: name, Value: value, Span: Span{start, p.prevEnd()}})
+		list = append(list, Param{Name: name.String(), Value: value, Span: p.since(start)})
 	}
 	return list
 }
@@ -224,7 +225,7 @@ func (p *parser) summarize(start int) Operator {
 	if p.acceptWord("by") {
 		s.By = p.list("summarize by")
 	}
-	s.Span = Span{start, p.prevEnd()}
+	s.Span = p.since(start)
 	return s
 }
 
@@ -243,7 +244,7 @@ func (p *parser) sortKeys() []SortKey {
 				p.errorf("expected first or last behind nulls, found %s", p.found())
 			}
 		}
-		k.Span = Span{start, p.prevEnd()}
+		k.Span = p.since(start)
 		keys = append(keys, k)
 		if !p.accept(",") {
 			return keys
@@ -259,11 +260,12 @@ func (p *parser) mvExpand(start int) Operator {
 		if p.atWord("to") && p.peek(1).isWord("typeof") {
 			p.advance()
 			p.advance()
+			open := p.tok().Start
 			p.expect("(")
 			item.Type = p.name().Text
-			p.expect(")")
+			p.expectClosing(open, ")")
 		}
-		item.Span = Span{from, p.prevEnd()}
+		item.Span = p.since(from)
 		m.Items = append(m.Items, item)
 		if !p.accept(",") {
 			break
@@ -272,7 +274,7 @@ func (p *parser) mvExpand(start int) Operator {
 	if p.acceptWord("limit") {
 		m.Limit = p.expr()
 	}
-	m.Span = Span{start, p.prevEnd()}
+	m.Span = p.since(start)
 	return m
 }
 
@@ -301,7 +303,7 @@ func (p *parser) union(start int) Operator {
 			break
 		}
 	}
-	u.Span = Span{start, p.prevEnd()}
+	u.Span = p.since(start)
 	return u
 }
 
@@ -318,30 +320,40 @@ func (p *parser) join(start int, word string) Operator {
 	} else {
 		p.errorf("'on' is missing before %s", p.found())
 	}
-	j.Span = Span{start, p.prevEnd()}
+	j.Span = p.since(start)
 	return j
 }
 
 func (p *parser) render(start int) Operator {
 	r := &Render{Kind: p.name()}
-	if p.acceptWord("with") && p.expect("(") {
-		for !p.at(")") && !p.bad {
-			from := p.tok().Start
-			prop := Param{Name: p.name().Text}
-			p.expect("=")
-			prop.Value = p.expr()
-			for p.at(",") && p.peek(2).kind != tokenEOF && !p.peek(2).isPunct("=") && p.peek(1).kind == tokenName {
-				p.advance() // ycolumns=a, b
-				prop.Value = &Binary{Op: ",", L: prop.Value, R: p.expr(), Span: Span{from, p.prevEnd()}}
-			}
-			prop.Span = Span{from, p.prevEnd()}
-			r.Props = append(r.Props, prop)
-			if !p.accept(",") {
-				break
-			}
-		}
-		p.expect(")")
+	if p.acceptWord("with") {
+		r.Props = p.renderProps()
 	}
-	r.Span = Span{start, p.prevEnd()}
+	r.Span = p.since(start)
 	return r
+}
+
+func (p *parser) renderProps() []Param {
+	open := p.tok().Start
+	if !p.expect("(") {
+		return nil
+	}
+	var props []Param
+	for !p.at(")") && !p.bad {
+		from := p.tok().Start
+		prop := Param{Name: p.name().Text}
+		p.expect("=")
+		prop.Value = p.expr()
+		for p.at(",") && p.peek(2).kind != tokenEOF && !p.peek(2).isPunct("=") && p.peek(1).kind == tokenName {
+			p.advance() // ycolumns=a, b
+			prop.Value = &Binary{Op: ",", L: prop.Value, R: p.expr(), Span: p.since(from)}
+		}
+		prop.Span = p.since(from)
+		props = append(props, prop)
+		if !p.accept(",") {
+			break
+		}
+	}
+	p.expectClosing(open, ")")
+	return props
 }

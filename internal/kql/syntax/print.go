@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -104,18 +105,47 @@ var typedPrint = map[string]LiteralKind{
 	"real": TypedReal, "decimal": TypedDecimal, "bool": TypedBool,
 }
 
-func (x *Call) String() string   { return x.Func.String() + "(" + join(x.Args) + ")" }
-func (x *Member) String() string { return x.X.String() + "." + x.Name.String() }
-func (x *Index) String() string  { return x.X.String() + "[" + x.Index.String() + "]" }
-func (x *Unary) String() string  { return x.Op + x.X.String() }
-func (x *Paren) String() string  { return "(" + x.X.String() + ")" }
-func (x *Bad) String() string    { return "" }
+// String writes the function's name bare: in brackets it would be a column's.
+func (x *Call) String() string { return x.Func.Text + "(" + join(x.Args) + ")" }
 
-func (x *Binary) String() string {
-	if x.Op == "," {
-		return x.L.String() + ", " + x.R.String()
+func (x *MemberCall) String() string {
+	return member(x.X) + "." + x.Func.Text + "(" + join(x.Args) + ")"
+}
+
+func (x *Member) String() string { return member(x.X) + "." + x.Name.String() }
+
+// member writes what stands before a point. Behind a number there is a space: the point would be read as the number's.
+func member(x Expr) string {
+	if lit, ok := x.(*Literal); ok && (lit.Kind == Long || lit.Kind == Real) {
+		return lit.Text + " "
 	}
-	return x.L.String() + " " + x.Op + " " + x.R.String()
+	return x.String()
+}
+
+func (x *Index) String() string { return x.X.String() + "[" + x.Index.String() + "]" }
+func (x *Unary) String() string { return x.Op + x.X.String() }
+func (x *Paren) String() string { return "(" + x.X.String() + ")" }
+func (x *Bad) String() string   { return "" }
+
+// String writes a chain of any length without copying its left side once for each operator.
+func (x *Binary) String() string {
+	chain := []*Binary{x}
+	for {
+		l, ok := chain[len(chain)-1].L.(*Binary)
+		if !ok {
+			break
+		}
+		chain = append(chain, l)
+	}
+	var b strings.Builder
+	b.WriteString(chain[len(chain)-1].L.String())
+	for _, x := range slices.Backward(chain) {
+		if x.Op != "," {
+			b.WriteByte(' ')
+		}
+		b.WriteString(x.Op + " " + x.R.String())
+	}
+	return b.String()
 }
 
 func (x *In) String() string { return x.X.String() + " " + x.Op + " (" + join(x.List) + ")" }

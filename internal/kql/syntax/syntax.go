@@ -5,7 +5,11 @@
 // nodes; String on any tree therefore parses back to the same tree without knowing precedence twice.
 package syntax
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
 
 // Limits on the text that Parse reads.
 const (
@@ -23,12 +27,31 @@ func (s Span) At() Span { return s }
 // To returns the span from the start of s to the end of e.
 func (s Span) To(e Span) Span { return Span{s.Start, max(s.End, e.End)} }
 
+// A Position is a place in the text as an editor shows it.
+type Position struct {
+	Line   int // from 1
+	Column int // in characters, from 1
+	Offset int // in bytes, from 0
+}
+
+// Locate returns the position of a byte offset; one that lies outside the text is moved to its nearer end.
+func Locate(src string, offset int) Position {
+	offset = max(0, min(offset, len(src)))
+	line := strings.LastIndexByte(src[:offset], '\n') + 1
+	return Position{
+		Line:   1 + strings.Count(src[:offset], "\n"),
+		Column: 1 + utf8.RuneCountInString(src[line:offset]),
+		Offset: offset,
+	}
+}
+
 // An Error is one thing wrong with a query.
 type Error struct {
 	Code       string // such as SYN0002
 	Message    string
 	Span       Span
-	Suggestion string // the name that was perhaps meant; "" when there is none
+	Position   Position // of the start of Span; zero until someone who has the text sets it, as Parse does
+	Suggestion string   // the name that was perhaps meant; "" when there is none
 }
 
 // The codes of errors, after those of Log Analytics.
@@ -117,6 +140,13 @@ type (
 	// Call is `Func(Args...)`.
 	Call struct {
 		Span
+		Func *Name
+		Args []Expr
+	}
+	// MemberCall is `X.Func(Args...)`, such as workspace("w").SigninLogs(1).
+	MemberCall struct {
+		Span
+		X    Expr
 		Func *Name
 		Args []Expr
 	}
@@ -308,22 +338,23 @@ func (*Let) statement()            {}
 func (*ExprStatement) statement()  {}
 func (*OtherStatement) statement() {}
 
-func (*Name) expr()     {}
-func (*Wildcard) expr() {}
-func (*Literal) expr()  {}
-func (*Call) expr()     {}
-func (*Member) expr()   {}
-func (*Index) expr()    {}
-func (*Unary) expr()    {}
-func (*Binary) expr()   {}
-func (*In) expr()       {}
-func (*Between) expr()  {}
-func (*Paren) expr()    {}
-func (*Named) expr()    {}
-func (*Lambda) expr()   {}
-func (*Pipe) expr()     {}
-func (*Leading) expr()  {}
-func (*Bad) expr()      {}
+func (*Name) expr()       {}
+func (*Wildcard) expr()   {}
+func (*Literal) expr()    {}
+func (*Call) expr()       {}
+func (*MemberCall) expr() {}
+func (*Member) expr()     {}
+func (*Index) expr()      {}
+func (*Unary) expr()      {}
+func (*Binary) expr()     {}
+func (*In) expr()         {}
+func (*Between) expr()    {}
+func (*Paren) expr()      {}
+func (*Named) expr()      {}
+func (*Lambda) expr()     {}
+func (*Pipe) expr()       {}
+func (*Leading) expr()    {}
+func (*Bad) expr()        {}
 
 func (*Where) operator()     {}
 func (*List) operator()      {}
