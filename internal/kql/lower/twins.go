@@ -18,9 +18,9 @@ import (
 func useTwins(root plan.Node) plan.Node {
 	t := &twins{root: root}
 	t.inline(root)
+	t.members(root)
 	pruned(root)
 	t.root = t.expand(root)
-	t.members(t.root)
 	pruned(t.root)
 	return t.root
 }

@@ -2,7 +2,9 @@ package sema
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"boundgate/internal/kql/schema"
@@ -145,6 +147,9 @@ func (b *binder) call(sc *scope, x *syntax.Call) Expr {
 	return b.checked(x, f, args)
 }
 
+// units are what datetime_diff and datetime_add count in.
+var units = []string{"year", "month", "week", "day", "hour", "minute", "second", "millisecond"}
+
 func howMany(minimum, maximum int) string {
 	switch {
 	case minimum == maximum && minimum == 1:
@@ -235,7 +240,24 @@ func (b *binder) checked(x *syntax.Call, f function, args []Expr) Expr {
 		if args[0].Type() == schema.Dynamic {
 			return args[0]
 		}
+	case "datetime_diff", "datetime_add":
+		unit, _ := args[0].(*Const).Value.(string)
+		if !slices.Contains(units, strings.ToLower(unit)) {
+			b.errorf(syntax.CodeType, x.Args[0].At(), "%q is not a unit of time: use one of %s", unit, strings.Join(units, ", "))
+			return &failed{}
+		}
+	case "extract", "trim", "replace_regex":
+		i := 0
+		if fn == "replace_regex" && f.args[0] == text {
+			i = 1
+		}
+		if !b.regex(x.Args[i].At(), args[i]) {
+			return &failed{}
+		}
 	case "replace": // replace(regex, rewrite, text), the old spelling
+		if !b.regex(x.Args[0].At(), args[0]) {
+			return &failed{}
+		}
 		return call("replace_regex", t, args[2], args[0], args[1])
 	case "bag_pack":
 		if len(args)%2 != 0 {

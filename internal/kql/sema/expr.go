@@ -1,6 +1,7 @@
 package sema
 
 import (
+	"regexp"
 	"strings"
 
 	"boundgate/internal/kql/schema"
@@ -194,7 +195,26 @@ func (b *binder) stringOperator(x *syntax.Binary, l, r Expr) Expr {
 			return &failed{}
 		}
 	}
+	if x.Op == "matches regex" && !b.regex(x.R.At(), r) {
+		return &failed{}
+	}
 	return call(x.Op, schema.Bool, l, r)
+}
+
+// regex checks a regular expression here, since a database would fail the whole query on a wrong one. RE2 is the dialect
+// of KQL, of DuckDB and of Go.
+func (b *binder) regex(at syntax.Span, x Expr) bool {
+	c, ok := x.(*Const)
+	s, isString := valueOf(c, ok).(string)
+	if !ok || !isString {
+		b.errorf(syntax.CodeType, at, "a constant regular expression is expected here")
+		return false
+	}
+	if _, err := regexp.Compile(s); err != nil {
+		b.errorf(syntax.CodeType, at, "the regular expression is wrong: %s", err)
+		return false
+	}
+	return true
 }
 
 // mismatch reports operands that an operator cannot take together.

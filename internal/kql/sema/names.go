@@ -10,7 +10,7 @@ import (
 
 // suggest returns the candidate that the unknown name was perhaps meant to be, or "".
 func suggest(name string, candidates []string) string {
-	best, bestDistance := "", 1+len(name)/3
+	best, bestDistance := "", max(1, len(name)/3)
 	for _, c := range candidates {
 		if strings.EqualFold(c, name) {
 			return c
