@@ -33,11 +33,7 @@ func Lower(q *sema.Query, o Options) plan.Node {
 	if len(p.order) > 0 { // the keys are not part of the result
 		out = l.project(out, q.Rel.Columns(), nil)
 	}
-	needed := map[*plan.Column]bool{}
-	for _, c := range out.Columns() {
-		needed[c] = true
-	}
-	plan.Prune(out, needed)
+	prune(out, out.Columns())
 	return useTwins(out)
 }
 

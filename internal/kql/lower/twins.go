@@ -17,17 +17,18 @@ import (
 // unnests their lists alone.
 func useTwins(root plan.Node) plan.Node {
 	t := &twins{root: root}
+	result := root.Columns() // the columns that splitting adds are not among them
 	t.inline(root)
 	t.members(root)
-	pruned(root)
+	prune(root, result)
 	t.root = t.expand(root)
-	pruned(t.root)
+	prune(t.root, result)
 	return t.root
 }
 
-func pruned(root plan.Node) {
+func prune(root plan.Node, result []*plan.Column) {
 	needed := map[*plan.Column]bool{}
-	for _, c := range root.Columns() {
+	for _, c := range result {
 		needed[c] = true
 	}
 	plan.Prune(root, needed)

@@ -132,6 +132,9 @@ func (b *binder) call(sc *scope, x *syntax.Call) Expr {
 	}
 	args := make([]Expr, len(x.Args))
 	for i, a := range x.Args {
+		if n, ok := a.(*syntax.Named); ok && len(n.Names) == 1 { // tostring(Name = x) gives its column a name and nothing else
+			a = n.X
+		}
 		args[i] = b.expr(sc, a)
 	}
 	if len(args) < f.min || len(args) > f.max {

@@ -45,7 +45,6 @@ func fixed(result schema.Type, args ...class) function {
 func (f function) named(n naming) function   { f.naming = n; return f }
 func (f function) as(alias string) function  { f.alias = alias; return f }
 func (f function) from(minimum int) function { f.min = minimum; return f }
-func (f function) upTo(maximum int) function { f.max = maximum; return f }
 func (f function) typed(of func([]Expr) schema.Type) function {
 	f.resultOf = of
 	return f

@@ -96,6 +96,8 @@ func autoName(x syntax.Expr) string {
 	switch x := syntax.Unparen(x).(type) {
 	case *syntax.Name:
 		return x.Text
+	case *syntax.Named:
+		return x.Names[0].Text
 	case *syntax.Member:
 		return join(autoName(x.X), x.Name.Text)
 	case *syntax.Index:

@@ -242,6 +242,10 @@ func (l *lexer) number(start int) (token, bool) {
 	if i+1 < len(l.src) && l.src[i] == '.' && isDigit(l.src[i+1]) {
 		kind, i = tokenReal, l.digits(i+1, isDigit)
 	}
+	if kind == tokenLong && l.trailingPoint(i) { // 1000. is a real
+		l.pos = i + 1
+		return token{Span: Span{start, l.pos}, kind: tokenReal, text: l.src[start:l.pos]}, true
+	}
 	if j := l.exponent(i); j > i {
 		kind, i = tokenReal, j
 	}
@@ -258,6 +262,11 @@ func (l *lexer) number(start int) (token, bool) {
 	}
 	l.pos = i
 	return token{Span: Span{start, i}, kind: kind, text: l.src[start:i]}, true
+}
+
+// trailingPoint reports whether the point at i ends a number: 1..5 is a range and 1.x a mistake.
+func (l *lexer) trailingPoint(i int) bool {
+	return i < len(l.src) && l.src[i] == '.' && (i+1 == len(l.src) || l.src[i+1] != '.' && l.src[i+1] != '[' && !isNamePart(l.src[i+1]))
 }
 
 // exponent returns the offset behind an exponent at i, or i when there is none.

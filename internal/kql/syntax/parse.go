@@ -1,12 +1,18 @@
 package syntax
 
-import "slices"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // Parse reads a whole text. The tree is never nil; where the text is wrong it holds Bad nodes, and the errors say why.
 func Parse(src string) (*Query, []Error) {
 	if len(src) > MaxBytes {
 		at := Span{MaxBytes, len(src)}
 		return &Query{}, []Error{Errorf(CodeLimit, at, "the query is %d bytes long; %d are allowed", len(src), MaxBytes)}
+	}
+	if i := invalidUTF8(src); i >= 0 {
+		return &Query{}, []Error{Errorf(CodeSyntax, Span{i, i + 1}, "the query is not UTF-8: the byte %#x has no meaning here", src[i])}
 	}
 	tokens, errs := lex(src)
 	p := &parser{src: src, tokens: tokens, errs: errs}
@@ -16,6 +22,18 @@ func Parse(src string) (*Query, []Error) {
 	}
 	slices.SortStableFunc(p.errs, func(a, b Error) int { return a.Span.Start - b.Span.Start })
 	return q, p.errs
+}
+
+// invalidUTF8 is the offset of the first byte that is not UTF-8, or -1.
+func invalidUTF8(s string) int {
+	for i, r := range s {
+		if r == utf8.RuneError {
+			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 type parser struct {
