@@ -64,6 +64,11 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("CLIENT", client)
+			queries, err := filepath.Abs("../internal/queries/source")
+			if err != nil {
+				return err
+			}
+			env.Setenv("QUERIES", queries)
 			env.Values[serverKey{}] = &process{}
 			env.Defer(func() { env.Values[serverKey{}].(*process).stop(os.Interrupt) })
 			return nil

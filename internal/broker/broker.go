@@ -41,7 +41,7 @@ var (
 	ErrExposed     = errors.New("broker: open to others")
 
 	ErrServerURL   = errors.New("broker: not an address of a server")
-	ErrUnreachable = errors.New("broker: the server cannot be reached")
+	ErrUnreachable = errors.New("broker: no answer from the server")
 	ErrRedirected  = errors.New("broker: the server redirects, which is not followed")
 	ErrBadAnswer   = errors.New("broker: the server's answer cannot be used")
 )

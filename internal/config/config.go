@@ -34,6 +34,7 @@ type Config struct {
 	Log                Log                `toml:"log"`
 	Limits             Limits             `toml:"limits"`
 	Proxy              Proxy              `toml:"proxy"`
+	Metrics            Metrics            `toml:"metrics"`
 }
 
 // DeviceRegistration says where devices register and renew. It has a listener of its own because client certificates are
@@ -125,14 +126,25 @@ type Proxy struct {
 }
 
 // Prefixes returns Trusted as networks. Entries that Validate refuses are left out.
-func (p Proxy) Prefixes() []netip.Prefix {
-	var prefixes []netip.Prefix
-	for _, s := range p.Trusted {
+func (p Proxy) Prefixes() []netip.Prefix { return prefixes(p.Trusted) }
+
+// Metrics says who may read the metrics: they tell how busy an organisation is and how often it refuses.
+type Metrics struct {
+	// Allow are networks or addresses that /metrics answers to; to others it does not exist. Default this machine alone.
+	Allow []string `toml:"allow"`
+}
+
+// Prefixes returns Allow as networks. Entries that Validate refuses are left out.
+func (m Metrics) Prefixes() []netip.Prefix { return prefixes(m.Allow) }
+
+func prefixes(texts []string) []netip.Prefix {
+	var list []netip.Prefix
+	for _, s := range texts {
 		if prefix, err := parsePrefix(s); err == nil {
-			prefixes = append(prefixes, prefix)
+			list = append(list, prefix)
 		}
 	}
-	return prefixes
+	return list
 }
 
 // parsePrefix reads a network or a single address.

@@ -41,6 +41,7 @@ func TestWithoutAFileEverythingHasADefault(t *testing.T) {
 		Log:                Log{Level: "info", Format: "auto"},
 		Limits: Limits{PasswordWorkers: 2, PasswordQueue: 32, HeaderBytes: 32768, RequestBytes: 65536,
 			GraphRequestBytes: 1048576, ReadTimeout: Duration(10 * time.Second), IdleTimeout: Duration(2 * time.Minute)},
+		Metrics: Metrics{Allow: []string{"127.0.0.0/8", "::1"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)

@@ -23,6 +23,9 @@ func (c Config) WithDefaults() Config {
 	c.Log.Level = cmp.Or(c.Log.Level, "info")
 	c.Log.Format = cmp.Or(c.Log.Format, "auto")
 	c.Limits = c.Limits.withDefaults()
+	if len(c.Metrics.Allow) == 0 {
+		c.Metrics.Allow = []string{"127.0.0.0/8", "::1"}
+	}
 	return c
 }
 

@@ -25,6 +25,7 @@ func (c Config) Validate() error {
 	v.log(c.Log)
 	v.limits(c.Limits)
 	v.proxy(c.Proxy)
+	v.metrics(c.Metrics)
 	return v.problems.orNil()
 }
 
@@ -209,6 +210,14 @@ func (v *validation) proxy(p Proxy) {
 		case prefix.Bits() == 0:
 			v.refuse("[proxy] trusted", fmt.Sprintf("%q is everyone: any client could state any address", text),
 				"Name only the addresses of your own proxies.")
+		}
+	}
+}
+
+func (v *validation) metrics(m Metrics) {
+	for _, text := range m.Allow {
+		if _, err := parsePrefix(text); err != nil {
+			v.refuse("[metrics] allow", fmt.Sprintf("%q is neither a network nor an address", text), `Write networks as "10.1.2.0/24".`)
 		}
 	}
 }

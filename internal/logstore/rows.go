@@ -3,13 +3,10 @@ package logstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"boundgate/internal/signinlog"
 )
@@ -34,11 +31,8 @@ type Place struct {
 
 // Rows reads rows of a workspace, the newest first.
 func (l *DB) Rows(ctx context.Context, workspace string, s Selection) ([]signinlog.Row, error) {
-	id, err := uuid.Parse(workspace)
+	w, err := l.tablesOf(ctx, workspace)
 	if err != nil {
-		return nil, fmt.Errorf("workspace %q is no GUID: %w", workspace, err)
-	}
-	if err := l.makeTables(ctx, id.String()); err != nil {
 		return nil, err
 	}
 	var all []signinlog.Row
@@ -46,7 +40,7 @@ func (l *DB) Rows(ctx context.Context, workspace string, s Selection) ([]signinl
 		if !wanted {
 			continue
 		}
-		rows, err := l.rowsOf(ctx, table, physical(table, id.String()), s)
+		rows, err := l.rowsOf(ctx, table, w.table(table), s)
 		if err != nil {
 			return nil, err
 		}
@@ -56,51 +50,60 @@ func (l *DB) Rows(ctx context.Context, workspace string, s Selection) ([]signinl
 	return all[:min(len(all), s.Limit)], nil
 }
 
-func (l *DB) rowsOf(ctx context.Context, table, name string, s Selection) (list []signinlog.Row, err error) {
-	columns := tableColumns(table)
-	names := make([]string, len(columns))
-	for n, c := range columns {
-		names[n] = quote(c.NameIn(table))
-	}
+func (l *DB) rowsOf(ctx context.Context, table, name string, s Selection) ([]signinlog.Row, error) {
+	r := rowReader(table)
 	where, args := s.where()
-	query := "SELECT " + strings.Join(names, ", ") + " FROM " + quote(name) + where + ` ORDER BY "TimeGenerated" DESC, "Id" DESC LIMIT ` + fmt.Sprint(s.Limit)
+	// The places of the rows are found first: reading all columns of every row to keep a few would be slow.
+	query := "SELECT " + r.list() + " FROM " + quote(name) + " WHERE rowid IN (SELECT rowid FROM " + quote(name) + where +
+		fmt.Sprintf(` ORDER BY "TimeGenerated" DESC, "Id" DESC LIMIT %d)`, s.Limit)
 	rows, err := l.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read sign-in rows: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		row, err := scanRow(rows, columns)
-		if err != nil {
-			return nil, fmt.Errorf("read sign-in row: %w", err)
-		}
-		list = append(list, row)
+	list, err := collect(rows, func(rows *sql.Rows) (signinlog.Row, error) { return r.scan(rows) })
+	if err != nil {
+		return nil, fmt.Errorf("read sign-in rows: %w", err)
 	}
-	return list, rows.Err()
+	return list, nil
 }
 
-// tableColumns are the columns of a table that a Row has.
-func tableColumns(table string) []signinlog.Column {
-	var list []signinlog.Column
+// A reader reads rows of one table back.
+type reader struct {
+	table   string
+	columns []signinlog.Column // those that a Row has
+}
+
+func rowReader(table string) reader {
+	r := reader{table: table}
 	for _, c := range signinlog.Columns {
-		if c.In(table) && c.Value(&signinlog.Row{}) != nil {
-			list = append(list, c)
+		if c.Value(&signinlog.Row{}) != nil {
+			r.columns = append(r.columns, c)
 		}
 	}
-	return list
+	return r
 }
 
-func scanRow(rows *sql.Rows, columns []signinlog.Column) (signinlog.Row, error) {
+// list names the reader's columns.
+func (r reader) list() string {
+	names := make([]string, len(r.columns))
+	for n, c := range r.columns {
+		names[n] = quote(c.NameIn(r.table))
+	}
+	return strings.Join(names, ", ")
+}
+
+// scan reads the reader's columns, and behind them others into more.
+func (r reader) scan(rows *sql.Rows, more ...any) (signinlog.Row, error) {
 	var row signinlog.Row
-	values := make([]any, len(columns))
-	into := make([]any, len(columns))
+	values := make([]any, len(r.columns))
+	into := make([]any, len(r.columns))
 	for n := range values {
 		into[n] = &values[n]
 	}
-	if err := rows.Scan(into...); err != nil {
+	if err := rows.Scan(append(into, more...)...); err != nil {
 		return row, err
 	}
-	for n, c := range columns {
+	for n, c := range r.columns {
 		if t, ok := values[n].(time.Time); ok {
 			values[n] = t.UTC()
 		}

@@ -259,7 +259,7 @@ func (k KeyRequest) parse() (keys, error) {
 	}
 	transport, err := prt.ParseTransportKey(k.Transport)
 	if err != nil {
-		return keys{}, aadsts.MalformedRequest.Saying("TransportKey cannot be read; send an RSA key as a BCRYPT blob or a JWK.").Because(err)
+		return keys{}, aadsts.MalformedRequest.Saying("TransportKey cannot be used; send an RSA key of 2048 to 4096 bits with exponent 65537 as a BCRYPT blob or a JWK.").Because(err)
 	}
 	if err := device.CheckKey(transport); err != nil {
 		return keys{}, unacceptable("TransportKey", err)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -152,7 +153,7 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 	})
 	operations.Handle("GET /healthz", telemetry.Healthz(s.log))
 	operations.Handle("GET /readyz", telemetry.Readyz(s.log, telemetry.Check{Name: "state store", Run: s.db.Ping}))
-	operations.Handle("GET /metrics", metrics.Handler())
+	operations.Handle("GET /metrics", s.onlyFor(s.config.Metrics.Prefixes(), metrics.Handler()))
 
 	watch := &telemetry.Observer{Log: s.log, Metrics: metrics, Trusted: s.config.Proxy.Prefixes()}
 	return routes{
@@ -259,6 +260,18 @@ func (s *Server) clientAddress(r *http.Request) string {
 		return ""
 	}
 	return addr.String()
+}
+
+// onlyFor answers to clients in networks; for others there is nothing here.
+func (s *Server) onlyFor(networks []netip.Prefix, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		addr := telemetry.ClientAddress(r, s.config.Proxy.Prefixes()).Unmap()
+		if !slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+			http.NotFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // openStore opens the state store. The writer's name numbers its chain of rows.

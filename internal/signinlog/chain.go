@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -62,4 +63,26 @@ func (r Record) Row() (*Row, error) {
 		return nil, fmt.Errorf("decode sign-in row %d of intake: %w", r.Intake, err)
 	}
 	return &row, nil
+}
+
+// A Head is how far a writer's chain has been followed. The zero Seq and Hash are the beginning of a chain.
+type Head struct {
+	Writer string
+	Seq    uint64
+	Hash   Hash
+}
+
+// ErrChain means that a row does not follow the one before it: it was altered, or one was cut out or put in.
+var ErrChain = errors.New("signinlog: the chain of rows is broken")
+
+// Next follows the chain by one row: its number must be the next one, and its hash must be the link of its bytes. The
+// error is an ErrChain that says which of them is not so.
+func (h Head) Next(seq uint64, hash Hash, canonical []byte) (Head, error) {
+	if seq != h.Seq+1 {
+		return h, fmt.Errorf("%w: row %d of %q is followed by row %d", ErrChain, h.Seq, h.Writer, seq)
+	}
+	if Link(h.Writer, seq, h.Hash, canonical) != hash {
+		return h, fmt.Errorf("%w: row %d of %q is not what was written, or does not follow row %d", ErrChain, seq, h.Writer, h.Seq)
+	}
+	return Head{h.Writer, seq, hash}, nil
 }

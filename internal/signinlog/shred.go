@@ -3,6 +3,10 @@ package signinlog
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"math"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -19,7 +23,7 @@ type Shredded struct {
 // Shred reads the members of a row's JSON columns that have twins. JSON that is malformed has none, and is no error.
 func Shred(r *Row) Shredded {
 	s := Shredded{Scalars: map[string]*string{}, Lists: map[string][]*string{}}
-	objects := map[string]map[string]json.RawMessage{
+	objects := map[string]members{
 		"Status": object(r.Status), "DeviceDetail": object(r.DeviceDetail), "LocationDetails": object(r.LocationDetails),
 		"TokenProtectionStatusDetails": object(r.TokenProtectionStatusDetails),
 	}
@@ -39,17 +43,22 @@ func Shred(r *Row) Shredded {
 	return s
 }
 
-func object(text string) map[string]json.RawMessage {
-	var o map[string]json.RawMessage
-	if text == "" || json.Unmarshal([]byte(text), &o) != nil {
+// object reads a JSON object; nil where the text is anything else, or has a member twice: the text's readers would not
+// agree on which of them counts.
+func object(text string) members {
+	if text == "" {
+		return nil
+	}
+	var o members
+	if json.Unmarshal([]byte(text), &o) != nil {
 		return nil
 	}
 	return o
 }
 
 // array reads a JSON array of objects; false where the text is anything else.
-func array(text string) ([]map[string]json.RawMessage, bool) {
-	var list []map[string]json.RawMessage
+func array(text string) ([]members, bool) {
+	var list []members
 	if text == "" || json.Unmarshal([]byte(text), &list) != nil || list == nil || len(list) > maxShredded {
 		return nil, false
 	}
@@ -61,8 +70,42 @@ func array(text string) ([]map[string]json.RawMessage, bool) {
 	return list, true
 }
 
+// members are those of a JSON object.
+type members map[string]json.RawMessage
+
+// UnmarshalJSON reads an object and refuses one that has a member twice.
+func (m *members) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errors.Join(errNoObject, err)
+	}
+	*m = members{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := t.(string)
+		if _, twice := (*m)[name]; twice {
+			return errTwice
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return err
+		}
+		(*m)[name] = raw
+	}
+	_, err := d.Token()
+	return err
+}
+
+var (
+	errNoObject = errors.New("signinlog: not a JSON object")
+	errTwice    = errors.New("signinlog: a member occurs twice")
+)
+
 // member returns a member's bare text, or compact JSON where it is a list or an object; nil where it is missing or null.
-func member(o map[string]json.RawMessage, path string) *string {
+func member(o members, path string) *string {
 	name, rest, nested := strings.Cut(path, ".")
 	raw, ok := o[name]
 	if !ok || string(raw) == "null" {
@@ -75,10 +118,66 @@ func member(o map[string]json.RawMessage, path string) *string {
 	if json.Unmarshal(raw, &text) == nil {
 		return &text
 	}
-	var b bytes.Buffer
-	if json.Compact(&b, raw) != nil {
+	text, ok = compact(raw)
+	if !ok {
 		return nil
 	}
-	text = b.String()
 	return &text
+}
+
+// compact returns JSON without blanks, with no more escapes in its strings than they need and no idle digits in its
+// numbers: what a query reads in a twin is what the log store makes of the same member of the text.
+func compact(raw json.RawMessage) (string, bool) {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return "", false
+	}
+	return literal.ReplaceAllStringFunc(b.String(), func(l string) string {
+		var text string
+		switch {
+		case l[0] != '"':
+			return number(l)
+		case !strings.Contains(l, `\`) || json.Unmarshal([]byte(l), &text) != nil:
+			return l
+		}
+		return quoted(text)
+	}), true
+}
+
+var literal = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?\d[-+.\deE]*`)
+
+// number writes a number with a fraction or an exponent in its shortest form; others stay as they are.
+func number(text string) string {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !strings.ContainsAny(text, ".eE") {
+		return text
+	}
+	if size := math.Abs(v); size != 0 && (size < 1e-5 || size >= 1e21) {
+		return strings.NewReplacer("e+0", "e", "e+", "e", "e-0", "e-").Replace(strconv.FormatFloat(v, 'e', -1, 64))
+	}
+	short := strconv.FormatFloat(v, 'f', -1, 64)
+	if !strings.Contains(short, ".") {
+		short += ".0"
+	}
+	return short
+}
+
+// quoted writes a JSON string with only the escapes that JSON demands.
+func quoted(text string) string {
+	const hex = "0123456789ABCDEF"
+	short := map[rune]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`}
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range text {
+		switch escape, ok := short[r]; {
+		case ok:
+			b.WriteString(escape)
+		case r < ' ':
+			b.WriteString(`\u00` + string(hex[r>>4]) + string(hex[r&15]))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }

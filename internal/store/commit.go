@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -146,29 +145,33 @@ func (tx *tx) useDevice(ctx context.Context, u journal.DeviceUse) error {
 
 func (tx *tx) spendToken(ctx context.Context, hash prt.Hash, now int64) error {
 	const query = `UPDATE refresh_tokens SET spent_at = $1 WHERE hash = $2 AND spent_at = 0 AND revoked_at = 0`
-	return tx.onToken(ctx, hash, query, now, journal.ErrTokenSpent)
+	return tx.onToken(ctx, hash, query, now)
 }
 
 func (tx *tx) upgradeToken(ctx context.Context, hash prt.Hash, now int64) error {
 	const query = `UPDATE refresh_tokens SET upgraded_at = $1 WHERE hash = $2 AND upgraded_at = 0 AND revoked_at = 0 AND spent_at = 0`
-	return tx.onToken(ctx, hash, query, now, journal.ErrUpgraded)
+	return tx.onToken(ctx, hash, query, now)
 }
 
-// onToken runs an update that a token's state may forbid: by its revocation, or by what else the query checks.
-func (tx *tx) onToken(ctx context.Context, hash prt.Hash, query string, now int64, otherwise error) error {
-	result, err := tx.ExecContext(ctx, query, now, hash[:])
+// onToken runs an update that a token's state may forbid, and says which state it was. A token that is not there was
+// removed, which ends it like a revocation.
+func (tx *tx) onToken(ctx context.Context, hash prt.Hash, update string, now int64) error {
+	result, err := tx.ExecContext(ctx, update, now, hash[:])
 	if err := must("refresh token", result, err); !errors.Is(err, directory.ErrNotFound) {
 		return err
 	}
-	var revoked int64
-	err = tx.QueryRowContext(ctx, `SELECT revoked_at FROM refresh_tokens WHERE hash = $1`, hash[:]).Scan(&revoked)
-	switch {
-	case errors.Is(err, sql.ErrNoRows) || err == nil && revoked != 0:
-		return journal.ErrTokenRevoked
-	case err != nil:
-		return wrap("refresh token", err)
+	const query = `SELECT revoked_at, spent_at FROM refresh_tokens WHERE hash = $1`
+	var revoked, spent int64
+	if err := tx.QueryRowContext(ctx, query, hash[:]).Scan(&revoked, &spent); err != nil {
+		return absent("refresh token", err, journal.ErrTokenRevoked)
 	}
-	return otherwise
+	switch {
+	case revoked != 0:
+		return journal.ErrTokenRevoked
+	case spent != 0:
+		return journal.ErrTokenSpent
+	}
+	return journal.ErrUpgraded
 }
 
 func (db *DB) sealKeys(prts []session.PRT) ([][]byte, error) {

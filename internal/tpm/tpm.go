@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 )
 
 // Facts about keys.
@@ -64,6 +65,8 @@ const (
 	pemType  = "PRIVATE KEY"
 	// maxKeyFile bounds what is read of a key file, in bytes; an RSA-2048 key has fewer than 2000.
 	maxKeyFile = 16 << 10
+	// unfinished begins the names of files that become keys when they are written.
+	unfinished = ".new-"
 )
 
 // softwareStore keeps each key in a PEM file of its own.
@@ -149,7 +152,7 @@ func writeKey(path string, key *rsa.PrivateKey) (err error) {
 	if err != nil {
 		return fmt.Errorf("encode key: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), unfinished+"*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("write key: %w", err)
 	}
@@ -162,6 +165,9 @@ func writeKey(path string, key *rsa.PrivateKey) (err error) {
 	if err := os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
 		return ErrExists
 	} else if err != nil {
+		return fmt.Errorf("write key: %w", err)
+	}
+	if err := syncDirectory(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("write key: %w", err)
 	}
 	return nil
@@ -250,14 +256,58 @@ func parseKey(name string, text []byte) (Key, error) {
 	return hold(key), nil
 }
 
+// Delete removes a key's file, and the second name that a crash left it with while it was made: else the key would live on.
 func (s softwareStore) Delete(name string) error {
 	path, err := s.path(name)
 	if err != nil {
 		return err
 	}
-	err = os.Remove(path)
+	key, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrNotFound
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("delete key %s: %w", name, err)
+	}
+	if err := s.dropUnfinished(key); err != nil {
+		return fmt.Errorf("delete key %s: %w", name, err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete key %s: %w", name, err)
+	}
+	return nil
+}
+
+// dropUnfinished removes other names of a key's file.
+func (s softwareStore) dropUnfinished(key fs.FileInfo) error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), unfinished) {
+			continue
+		}
+		info, err := entry.Info()
+		if err != nil || !os.SameFile(key, info) {
+			continue // gone meanwhile, or another key in the making
+		}
+		if err := os.Remove(filepath.Join(s.dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncDirectory makes a new name in a directory survive a power failure: the server may have certified the key by then.
+// Windows journals its directories and has no such call.
+func syncDirectory(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

@@ -191,3 +191,35 @@ func TestKeysOpenToOthersAreRefused(t *testing.T) {
 		}
 	})
 }
+
+// A crash between a key's two names must not leave one behind that outlives the key. The directory's name is one that a
+// pattern would read as something else.
+func TestDeletedKeysAreGone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys[1]")
+	store := NewSoftwareStore(dir)
+	for _, name := range []string{"device", "transport"} {
+		if _, err := store.Create(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link(filepath.Join(dir, "device.pem"), filepath.Join(dir, ".new-1")); err != nil {
+		t.Skipf("no links here: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".new-2"), []byte("another key in the making"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Delete("device"); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if got, want := strings.Join(left, " "), ".new-2 transport.pem"; got != want {
+		t.Errorf("after Delete(device) there are %s, want %s", got, want)
+	}
+}

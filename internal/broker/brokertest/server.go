@@ -41,10 +41,16 @@ type Server struct {
 	through func(http.Handler) http.Handler
 }
 
-// New starts a server that ends with the test.
+// New starts a server that ends with the test, on the morning of 2 March 2026.
 func New(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{clock: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
+	return NewAt(t, time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
+}
+
+// NewAt starts a server whose clock stands at a time.
+func NewAt(t testing.TB, at time.Time) *Server {
+	t.Helper()
+	s := &Server{clock: at.UTC().Truncate(time.Microsecond)}
 	ctx := context.Background()
 	var err error
 	s.Store, err = store.Open(ctx, store.Options{

@@ -93,7 +93,8 @@ func commitConditions(t *testing.T, w *world) {
 	token, bound, spent, revoked, upgraded := w.token(contoso), w.token(contoso), w.token(contoso), w.token(contoso), w.token(contoso)
 	w.issue(journal.Effects{NewRefreshTokens: []session.RefreshToken{token, bound, spent, revoked, upgraded}})
 	w.issue(journal.Effects{SpendTokens: []prt.Hash{spent.Hash}, UpgradeTokens: []prt.Hash{upgraded.Hash}, RevokeFamilies: []string{revoked.Family}})
-	earlier, otherDevice, otherRegistration := w.subject(), w.use(), w.use()
+	earlier, otherDevice, otherRegistration, otherTenant := w.subject(), w.use(), w.use(), w.use()
+	otherTenant.Tenant = fabrikam
 	earlier.AuthTime = w.now.Add(-2 * time.Hour) // the password changed an hour ago
 	otherDevice.Device = string(of(contoso, "nothing"))
 	otherRegistration.Registration = "r0"
@@ -107,6 +108,7 @@ func commitConditions(t *testing.T, w *world) {
 		{"the user is unknown", journal.Effects{Subject: &journal.Subject{Tenant: contoso, User: of(contoso, "nobody"), AuthTime: w.now}}, journal.ErrChanged},
 		{"the user is another tenant's", journal.Effects{Subject: &journal.Subject{Tenant: contoso, User: of(fabrikam, "mika"), AuthTime: w.now}}, journal.ErrChanged},
 		{"the device is unknown", journal.Effects{Device: otherDevice}, journal.ErrChanged},
+		{"the device is another tenant's", journal.Effects{Device: otherTenant}, journal.ErrChanged},
 		{"the device has registered anew", journal.Effects{Device: otherRegistration}, journal.ErrChanged},
 		{"a token is rotated", journal.Effects{SpendTokens: []prt.Hash{token.Hash}}, nil},
 		{"a token was rotated before", journal.Effects{SpendTokens: []prt.Hash{spent.Hash}}, journal.ErrTokenSpent},
@@ -114,6 +116,7 @@ func commitConditions(t *testing.T, w *world) {
 		{"a token is unknown", journal.Effects{SpendTokens: []prt.Hash{random()}}, journal.ErrTokenRevoked},
 		{"a token is upgraded", journal.Effects{UpgradeTokens: []prt.Hash{bound.Hash}}, nil},
 		{"a token was upgraded before", journal.Effects{UpgradeTokens: []prt.Hash{upgraded.Hash}}, journal.ErrUpgraded},
+		{"a token that was rotated is upgraded", journal.Effects{UpgradeTokens: []prt.Hash{spent.Hash}}, journal.ErrTokenSpent},
 		{"a revoked token is upgraded", journal.Effects{UpgradeTokens: []prt.Hash{revoked.Hash}}, journal.ErrTokenRevoked},
 	} {
 		if err := w.db.Commit(w.ctx, journal.Record{Effects: c.effects}); !errors.Is(err, c.want) {
@@ -175,10 +178,13 @@ func revokeFamily(_ *testing.T, w *world) {
 	second.Family = first.Family
 	w.issue(journal.Effects{NewRefreshTokens: []session.RefreshToken{first, second, other}})
 	w.issue(journal.Effects{RevokeFamilies: []string{first.Family}})
+	ended := w.now
+	w.now = w.now.Add(time.Hour)
+	w.issue(journal.Effects{RevokeFamilies: []string{first.Family}}) // changes nothing any more
 	for _, c := range []struct {
 		token session.RefreshToken
 		want  time.Time
-	}{{first, w.now}, {second, w.now}, {other, time.Time{}}} {
+	}{{first, ended}, {second, ended}, {other, time.Time{}}} {
 		got, err := w.db.RefreshToken(w.ctx, c.token.Hash)
 		w.must(err)
 		w.same("revoked at", got.RevokedAt, c.want)

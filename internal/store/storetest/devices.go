@@ -42,6 +42,16 @@ func registrations(_ *testing.T, w *world) {
 	w.want("a device too many", w.register(w.another("phone"), false, 1, journal.Effects{}), device.ErrQuota)
 	w.want("a replacement of nothing", w.register(w.another("phone"), true, 5, journal.Effects{}), device.ErrNotFound)
 
+	// Neither another tenant's devices count, nor an object that has not joined yet.
+	elsewhere, waiting := w.another("elsewhere"), w.another("waiting")
+	elsewhere.Tenant, waiting.Registration = fabrikam, ""
+	w.must(w.register(elsewhere, false, 5, journal.Effects{}))
+	w.must(w.db.CreateSyncedDevice(w.ctx, waiting, w.entry(contoso)))
+	w.must(w.register(w.another("watch"), false, 2, journal.Effects{}))
+	for _, id := range []string{waiting.ID, w.another("watch").ID} {
+		w.must(w.db.DeleteDevice(w.ctx, contoso, id, w.entry(contoso)))
+	}
+
 	// What a registration spends is spent with it or not at all.
 	token, nonce := w.token(contoso), w.nonce()
 	w.issue(journal.Effects{NewRefreshTokens: []session.RefreshToken{token}})

@@ -211,6 +211,60 @@ func isolation(t *testing.T, w *world) {
 	}
 }
 
+// sameIDs gives fabrikam a user, a group and a device with the ids of contoso's. Ids are random, but nothing rests on that:
+// whatever contoso does to its own, those of fabrikam stay as they are.
+//
+// P13
+func sameIDs(t *testing.T, w *world) {
+	for name, call := range w.writes(contoso) {
+		w := newWorld(t, w.open)
+		mika, pilot := of(contoso, "mika"), of(contoso, "pilot")
+		u, d := w.user(contoso), w.laptop(contoso)
+		u.Tenant, d.Tenant = fabrikam, fabrikam
+		w.must(w.db.CreateUser(w.ctx, u, w.entry(fabrikam)))
+		w.must(w.db.CreateGroup(w.ctx, directory.Group{ID: pilot, Tenant: fabrikam, DisplayName: "Same", CreatedAt: w.now}, w.entry(fabrikam)))
+		w.must(w.db.AddMember(w.ctx, fabrikam, pilot, directory.UserMember, mika, w.entry(fabrikam)))
+		w.must(w.db.AddMember(w.ctx, fabrikam, of(fabrikam, "pilot"), directory.GroupMember, pilot, w.entry(fabrikam)))
+		w.must(w.db.AssignRole(w.ctx, fabrikam, directory.GlobalReader, mika, w.entry(fabrikam)))
+		w.must(w.register(d, false, 5, journal.Effects{}))
+		p, token, guest := w.prt(fabrikam), w.token(fabrikam), w.token(fabrikam)
+		p.User, p.Device, p.Session = mika, d.ID, "same"
+		token.User, token.HomeUser, token.Device = mika, mika, d.ID
+		guest.User, guest.Home, guest.HomeUser = mika, "home", "somebody"
+		w.issue(journal.Effects{NewPRTs: []session.PRT{p}, NewRefreshTokens: []session.RefreshToken{token, guest}})
+
+		groups, _, err := w.db.Memberships(w.ctx, contoso, mika)
+		w.must(err)
+		w.same("groups of a user, seen from contoso", groups, map[directory.ObjectID]bool{pilot: true})
+		members, err := w.db.GroupMembers(w.ctx, contoso, pilot)
+		w.must(err)
+		w.same("members of a group, seen from contoso", members, map[directory.ObjectID]directory.MemberKind{mika: directory.UserMember})
+
+		before := w.under(fabrikam, p, token, guest)
+		if err := call(w, w.entry(contoso)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.same(name+" of another tenant's object with the same id", w.under(fabrikam, p, token, guest), before)
+	}
+}
+
+// under is what can be read of contoso's ids in another tenant, and of some tokens.
+func (w *world) under(tenant directory.TenantID, p session.PRT, tokens ...session.RefreshToken) map[string]any {
+	w.t.Helper()
+	all := map[string]any{}
+	for name, read := range w.readsIn(tenant, contoso) {
+		all[name], _ = read(w) // not everything has a twin
+	}
+	var err error
+	all["PRT"], err = w.db.PRT(w.ctx, p.Hash)
+	w.must(err)
+	for n, token := range tokens {
+		all[fmt.Sprint("token ", n)], err = w.db.RefreshToken(w.ctx, token.Hash)
+		w.must(err)
+	}
+	return all
+}
+
 // empty reports whether a value is zero, or contains nothing.
 func empty(v any) bool {
 	if v == nil {

@@ -64,8 +64,12 @@ func Run(t *testing.T, open Open) {
 		{"one quota for registrations at the same time", quotaOnce},
 		{"an administrator changes what administrators decide", updateDevice},
 		{"no method reaches into another tenant", isolation},
+		{"what another tenant has under the same ids stays as it is", sameIDs},
 	} {
-		t.Run(promise.name, func(t *testing.T) { promise.show(t, newWorld(t, open)) })
+		t.Run(promise.name, func(t *testing.T) {
+			t.Parallel()
+			promise.show(t, newWorld(t, open))
+		})
 	}
 }
 

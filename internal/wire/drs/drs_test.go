@@ -316,7 +316,7 @@ func TestJoinRefusesWhatIsNotAJoin(t *testing.T) { // P14
 		{"a certificate request that is not base64", "", csr("-----BEGIN"), 400, "CertificateRequest.Data is not base64"},
 		{"a certificate request that is not PKCS#10", "", csr("AAAA"), 400, "not PKCS#10"},
 		{"a certificate request with a tampered signature", "", csr(base64.StdEncoding.EncodeToString(der)), 400, "does not verify"},
-		{"a transport key that is none", "", with("TransportKey", "AAAA"), 400, "TransportKey cannot be read"},
+		{"a transport key that is none", "", with("TransportKey", "AAAA"), 400, "TransportKey cannot be used"},
 		{"keys in a Secure Enclave", "?api-version=3.0", with("DeviceKeys", []any{map[string]any{"Type": "ECC"}}), 400, "DeviceKeys"},
 		{"a version to come", "?api-version=9.0", honest, 400, "api-version is not supported"},
 	} {
