@@ -278,10 +278,6 @@ func (l *lexer) number(start int) (token, bool) {
 	if j := l.fraction(i); j > i {
 		kind, i = tokenReal, j
 	}
-	if kind == tokenLong && l.trailingPoint(i) { // 1000. is a real
-		l.pos = i + 1
-		return token{Span: Span{start, l.pos}, kind: tokenReal, text: l.src[start:l.pos]}, true
-	}
 	if j := l.exponent(i); j > i {
 		kind, i = tokenReal, j
 	}
