@@ -124,9 +124,6 @@ func (p *parser) operator() Operator {
 	case "render":
 		return p.render(t.Start)
 	}
-	if !p.bad && !slices.Contains(operatorWords, word) {
-		p.report(unknownOperator(end(), word))
-	}
 	tokens := p.raw(false)
 	return &Other{Word: word, Tokens: tokens, Span: end()}
 }

@@ -6,17 +6,6 @@ import (
 	"strings"
 )
 
-// operatorWords are the tabular operators of KQL, those that are not run here included.
-var operatorWords = []string{
-	"as", "assert-schema", "consume", "count", "datatable", "distinct", "evaluate", "execute-and-cache", "extend", "externaldata",
-	"facet", "filter", "find", "fork", "getschema", "graph-mark-components", "graph-match", "graph-merge", "graph-shortest-paths",
-	"graph-to-table", "graph-where-edges", "graph-where-nodes", "invoke", "join", "limit", "lookup", "macro-expand", "make-graph",
-	"make-series", "mv-apply", "mv-expand", "mvapply", "mvexpand", "order", "parse", "parse-kv", "parse-where", "partition",
-	"partition-by", "print", "project", "project-away", "project-by-names", "project-keep", "project-rename", "project-reorder",
-	"project-smart", "range", "reduce", "render", "sample", "sample-distinct", "scan", "search", "serialize", "sort", "summarize",
-	"take", "top", "top-hitters", "top-nested", "union", "where",
-}
-
 // continuations are the words that may stand where an operator of the pipe could also end.
 var continuations = func() []string {
 	list := []string{"asc", "between", "!between", "by", "desc", "limit", "nulls", "on", "with"}
@@ -27,10 +16,6 @@ var continuations = func() []string {
 		return !strings.ContainsFunc(op, func(r rune) bool { return r < 0x80 && isNameStart(byte(r)) })
 	})
 }()
-
-func unknownOperator(at Span, word string) Error {
-	return Errorf(CodeSyntax, at, "%s is not an operator of KQL", quoted(word)).suggest(nearest(word, operatorWords))
-}
 
 // suggest adds the name that was perhaps meant, when there is one.
 func (e Error) suggest(name string) Error {
