@@ -250,33 +250,33 @@ func appendRows(c any, table string, list []arrival) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, appender.Close()) }()
-	out := make([]driver.Value, 0, len(fields))
+	var shredder signinlog.Shredder
 	for _, a := range list {
-		if out, err = a.values(out[:0]); err != nil {
+		row, err := a.values(&shredder, len(fields))
+		if err != nil {
 			return err
 		}
-		if err := appender.AppendRow(out...); err != nil {
+		if err := appender.AppendRow(row...); err != nil {
 			return fmt.Errorf("row %d of intake: %w", a.Intake, err)
 		}
 	}
 	return nil
 }
 
-// values appends a row's columns to out, in the order of layout.
-func (a arrival) values(out []driver.Value) ([]driver.Value, error) {
+// values returns a row's columns in the order of layout.
+func (a arrival) values(s *signinlog.Shredder, width int) ([]driver.Value, error) {
+	verbatim, err := a.verbatim()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]driver.Value, 0, width)
 	for _, c := range signinlog.Columns {
 		out = append(out, a.value(c))
 	}
-	s := signinlog.Shred(a.row)
-	for _, t := range signinlog.Twins {
-		if t.List {
-			out = append(out, nullableList(s.Lists[t.Name]))
-			continue
-		}
-		out = append(out, nullable(s.Scalars[t.Name]))
+	for _, v := range s.Append(nil, a.row) {
+		out = append(out, v)
 	}
-	verbatim, err := a.verbatim()
-	return append(out, s.OK, a.Writer, a.Seq, a.Hash[:], verbatim), err
+	return append(out, a.Writer, a.Seq, a.Hash[:], verbatim), nil
 }
 
 func (a arrival) value(c signinlog.Column) driver.Value {
@@ -316,19 +316,4 @@ func stored(r signinlog.Row) *signinlog.Row {
 	r.TimeGenerated = r.TimeGenerated.UTC().Truncate(time.Microsecond)
 	r.CreatedDateTime = r.CreatedDateTime.UTC().Truncate(time.Microsecond)
 	return &r
-}
-
-func nullable(s *string) driver.Value {
-	if s == nil {
-		return nil
-	}
-	return *s
-}
-
-func nullableList(list []*string) driver.Value {
-	out := make([]any, len(list))
-	for n, s := range list {
-		out[n] = nullable(s)
-	}
-	return out
 }

@@ -100,9 +100,20 @@ type Twin struct {
 // PoliciesShredded is the hidden column that is true where the list twins describe ConditionalAccessPolicies completely.
 const PoliciesShredded = "cap_ok"
 
-// Twins are the hidden columns. Each holds the member's bare text where it is a scalar and its compact JSON where it is
+// Twins are the hidden columns, those of one JSON column side by side. Each holds the member's bare text where it is a scalar and its compact JSON where it is
 // not, and NULL where it is missing.
 var Twins = twins()
+
+// twinsOf are the twins by their column.
+var twinsOf = byColumn(Twins)
+
+func byColumn(twins []Twin) map[string][]Twin {
+	m := map[string][]Twin{}
+	for _, t := range twins {
+		m[t.Column] = append(m[t.Column], t)
+	}
+	return m
+}
 
 func twins() []Twin {
 	var list []Twin

@@ -13,34 +13,66 @@ import (
 // maxShredded bounds how many policies of one row get list twins; rows with more are read from their JSON.
 const maxShredded = 4096
 
-// Shredded are the twins of one row: for each of Twins its text, or its list.
-type Shredded struct {
-	Scalars map[string]*string   // by hidden column
-	Lists   map[string][]*string // by hidden column
-	OK      bool                 // the lists describe ConditionalAccessPolicies completely
+// A Shredder reads the members of rows' JSON columns that have twins. Rows that lie together say much the same of
+// policies, devices and places: it remembers what it has read. The zero Shredder is ready; it is for one goroutine.
+type Shredder struct {
+	known map[shredKey][]any
 }
 
-// Shred reads the members of a row's JSON columns that have twins. JSON that is malformed has none, and is no error.
-func Shred(r *Row) Shredded {
-	s := Shredded{Scalars: map[string]*string{}, Lists: map[string][]*string{}}
-	objects := map[string]members{
-		"Status": object(r.Status), "DeviceDetail": object(r.DeviceDetail), "LocationDetails": object(r.LocationDetails),
-		"TokenProtectionStatusDetails": object(r.TokenProtectionStatusDetails),
+type shredKey struct{ column, text string }
+
+// How much a Shredder remembers.
+const (
+	maxKnown     = 4096     // texts
+	maxKnownText = 16 << 10 // bytes of each
+)
+
+// Append appends the values of a row's twins in the order of Twins, and then of PoliciesShredded: nil or a string, for lists
+// a []any of these, and a bool. JSON that is malformed or has no one meaning has no twins, and is no error.
+func (s *Shredder) Append(out []any, r *Row) []any {
+	policies := s.read("ConditionalAccessPolicies", r.ConditionalAccessPolicies)
+	out = append(out, policies[:len(policies)-1]...)
+	out = append(out, s.read("Status", r.Status)...)
+	out = append(out, s.read("DeviceDetail", r.DeviceDetail)...)
+	out = append(out, s.read("LocationDetails", r.LocationDetails)...)
+	out = append(out, s.read("TokenProtectionStatusDetails", r.TokenProtectionStatusDetails)...)
+	return append(out, policies[len(policies)-1])
+}
+
+func (s *Shredder) read(column, text string) []any {
+	key := shredKey{column, text}
+	if values, ok := s.known[key]; ok {
+		return values
 	}
-	elements, ok := array(r.ConditionalAccessPolicies)
-	s.OK = ok
-	for _, t := range Twins {
-		if !t.List {
-			s.Scalars[t.Name] = member(objects[t.Column], t.Member)
-			continue
+	values := shred(column, text)
+	if len(text) <= maxKnownText {
+		if s.known == nil || len(s.known) >= maxKnown {
+			s.known = map[shredKey][]any{}
 		}
-		list := make([]*string, len(elements))
-		for n, e := range elements {
-			list[n] = member(e, t.Member)
-		}
-		s.Lists[t.Name] = list
+		s.known[key] = values
 	}
-	return s
+	return values
+}
+
+// shred reads the twins of one column; for the column of policies with PoliciesShredded at the end.
+func shred(column, text string) []any {
+	var values []any
+	if column == "ConditionalAccessPolicies" {
+		elements, ok := array(text)
+		for _, t := range twinsOf[column] {
+			list := make([]any, len(elements))
+			for n, e := range elements {
+				list[n] = member(e, t.Member)
+			}
+			values = append(values, list)
+		}
+		return append(values, ok)
+	}
+	o := object(text)
+	for _, t := range twinsOf[column] {
+		values = append(values, member(o, t.Member))
+	}
+	return values
 }
 
 // object reads a JSON object; nil where the text is anything else, or has a member twice: the text's readers would not
@@ -105,7 +137,7 @@ var (
 )
 
 // member returns a member's bare text, or compact JSON where it is a list or an object; nil where it is missing or null.
-func member(o members, path string) *string {
+func member(o members, path string) any {
 	name, rest, nested := strings.Cut(path, ".")
 	raw, ok := o[name]
 	if !ok || string(raw) == "null" {
@@ -116,13 +148,12 @@ func member(o members, path string) *string {
 	}
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
-		return &text
+		return text
 	}
-	text, ok = compact(raw)
-	if !ok {
+	if text, ok = compact(raw); !ok {
 		return nil
 	}
-	return &text
+	return text
 }
 
 // compact returns JSON without blanks, with no more escapes in its strings than they need and no idle digits in its
