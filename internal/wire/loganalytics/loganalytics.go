@@ -47,7 +47,7 @@ type Service struct {
 	Engine Engine
 	Now    func() time.Time
 	Log    *slog.Logger
-	// Concurrent is how many queries may run at a time; 0 means 8.
+	// Concurrent is how many queries may run at a time; 0 means 8. No workspace gets more than three quarters of them.
 	Concurrent int
 }
 
@@ -63,14 +63,14 @@ func Register(mux *http.ServeMux, s Service) {
 	if s.Concurrent == 0 {
 		s.Concurrent = 8
 	}
-	h := handler{Service: s, running: make(chan struct{}, s.Concurrent)}
+	h := handler{Service: s, running: newRunning(s.Concurrent)}
 	mux.Handle("GET /v1/workspaces/{id}/query", endpoint{h.get, s.Log})
 	mux.Handle("POST /v1/workspaces/{id}/query", endpoint{h.post, s.Log})
 }
 
 type handler struct {
 	Service
-	running chan struct{}
+	running *running
 }
 
 // An endpoint answers a request or returns why not.
@@ -95,12 +95,22 @@ type body struct {
 }
 
 func (h handler) get(w http.ResponseWriter, r *http.Request) error {
+	if err := h.authorize(r, r.PathValue("id")); err != nil {
+		return err
+	}
 	q := r.URL.Query()
-	return h.query(w, r, body{Query: q.Get("query"), Timespan: q.Get("timespan")}, "")
+	b := body{Query: q.Get("query")}
+	for _, list := range q["workspaces"] {
+		b.Workspaces = append(b.Workspaces, strings.Split(list, ",")...)
+	}
+	return h.query(w, r, b)
 }
 
+// post reads the body only for a caller who may query: nobody else makes the server hold it.
 func (h handler) post(w http.ResponseWriter, r *http.Request) error {
-	var b body
+	if err := h.authorize(r, r.PathValue("id")); err != nil {
+		return err
+	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -108,34 +118,36 @@ func (h handler) post(w http.ResponseWriter, r *http.Request) error {
 		return badArgument(fmt.Sprintf("The request body is larger than %d bytes.", maxBody)).status(http.StatusRequestEntityTooLarge)
 	case err != nil:
 		return badArgument("The request body could not be read.")
+	case len(text) == 0:
+		// Azure Monitor answers a request without a body with success and nothing.
+		return writeJSON(w, http.StatusOK, map[string]any{"tables": []any{}})
 	}
+	var b body
 	if err := json.Unmarshal(text, &b); err != nil {
 		return badArgument("The request body is not the JSON of a query: " + err.Error())
 	}
-	return h.query(w, r, b, r.URL.Query().Get("timespan"))
+	return h.query(w, r, b)
 }
 
-// query authorizes, then runs. Time ranges in the URL and in the body intersect.
-func (h handler) query(w http.ResponseWriter, r *http.Request, b body, urlTimespan string) error {
-	workspace := r.PathValue("id")
-	if err := h.authorize(r, workspace, b); err != nil {
+// query runs a query. Time ranges in the URL and in the body intersect.
+func (h handler) query(w http.ResponseWriter, r *http.Request, b body) error {
+	workspace := strings.ToLower(r.PathValue("id"))
+	if err := h.onlyOne(r, workspace, b.Workspaces); err != nil {
 		return err
 	}
 	if strings.TrimSpace(b.Query) == "" {
 		return badArgument("The request has no query.")
 	}
-	from, to, err := h.timeRange(urlTimespan, b.Timespan)
+	from, to, err := h.timeRange(r.URL.Query().Get("timespan"), b.Timespan)
 	if err != nil {
 		return err
 	}
 	prefer := parsePrefer(r.Header.Values("Prefer"))
-	select {
-	case h.running <- struct{}{}:
-		defer func() { <-h.running }()
-	default:
+	if !h.running.start(workspace) {
 		w.Header().Set("Retry-After", "5")
 		return apiError{http.StatusTooManyRequests, "TooManyRequests", "Too many queries are running. Wait and try again.", nil}
 	}
+	defer h.running.end(workspace)
 	result, err := h.Engine.Run(r.Context(), logquery.Request{Workspace: workspace, Text: b.Query, From: from, To: to, Timeout: prefer.wait})
 	if err != nil {
 		return err
@@ -143,30 +155,37 @@ func (h handler) query(w http.ResponseWriter, r *http.Request, b body, urlTimesp
 	return writeResult(w, result, prefer)
 }
 
-func (h handler) authorize(r *http.Request, workspace string, b body) error {
-	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || bearer == "" {
-		return apiError{http.StatusUnauthorized, "AuthenticationFailed", "The request has no access token.", nil}
-	}
-	for _, id := range append([]string{workspace}, b.Workspaces...) {
-		err := h.Access.Authorize(r.Context(), bearer, strings.ToLower(id))
-		switch {
-		case errors.Is(err, ErrInvalidToken):
-			return apiError{http.StatusUnauthorized, "InvalidAuthenticationToken", "The access token is not valid. Sign in again.", nil}
-		case errors.Is(err, ErrAudience):
-			return apiError{http.StatusForbidden, "InvalidAuthenticationTokenAudience", "The access token is for another resource. Ask for one for https://api.loganalytics.io.", nil}
-		case errors.Is(err, ErrForbidden):
-			return apiError{http.StatusForbidden, "InsufficientAccessError", "The caller has no role that may read sign-in logs, such as Security Reader or Conditional Access Administrator.", nil}
-		case errors.Is(err, ErrNoWorkspace):
-			return apiError{http.StatusNotFound, "PathNotFoundError", "The workspace was not found.", nil}
-		case err != nil:
+// onlyOne refuses queries over other workspaces than the one in the path. Those of other tenants are not found, as there.
+func (h handler) onlyOne(r *http.Request, workspace string, more []string) error {
+	for _, id := range more {
+		if strings.EqualFold(id, workspace) {
+			continue
+		}
+		if err := h.authorize(r, id); err != nil {
 			return err
 		}
-	}
-	if len(b.Workspaces) > 0 {
 		return badArgument("Queries over several workspaces are not supported: leave out workspaces.")
 	}
 	return nil
+}
+
+func (h handler) authorize(r *http.Request, workspace string) error {
+	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || bearer == "" {
+		return apiError{http.StatusUnauthorized, "AuthenticationFailed", "The request has no access token.", nil}
+	}
+	err := h.Access.Authorize(r.Context(), bearer, strings.ToLower(workspace))
+	switch {
+	case errors.Is(err, ErrInvalidToken):
+		return apiError{http.StatusUnauthorized, "InvalidAuthenticationToken", "The access token is not valid. Sign in again.", nil}
+	case errors.Is(err, ErrAudience):
+		return apiError{http.StatusForbidden, "InvalidAuthenticationTokenAudience", "The access token is for another resource. Ask for one for https://api.loganalytics.io.", nil}
+	case errors.Is(err, ErrForbidden):
+		return apiError{http.StatusForbidden, "InsufficientAccessError", "The caller has no role that may read sign-in logs, such as Security Reader or Conditional Access Administrator.", nil}
+	case errors.Is(err, ErrNoWorkspace):
+		return apiError{http.StatusNotFound, "PathNotFoundError", "The workspace was not found.", nil}
+	}
+	return err
 }
 
 // timeRange intersects the time ranges of a request.
@@ -242,6 +261,8 @@ func asAPIError(err error) apiError {
 		return apiError{http.StatusBadRequest, "BadArgumentError", "The request had some invalid properties", compile}
 	case errors.Is(err, logstore.ErrTimeout):
 		return apiError{http.StatusGatewayTimeout, "GatewayTimeout", "The query took too long. Ask for a shorter time range, or allow more with Prefer: wait=600.", nil}
+	case errors.Is(err, logstore.ErrMemory):
+		return apiError{http.StatusBadRequest, "BadArgumentError", "The query needs too much memory. Ask for a shorter time range, fewer columns, or summarize.", nil}
 	case errors.Is(err, context.Canceled):
 		return apiError{http.StatusBadRequest, "Canceled", "The query was cancelled.", nil}
 	}
@@ -256,7 +277,9 @@ func writeError(w http.ResponseWriter, err error, log *slog.Logger) {
 	if e.code == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	writeJSON(w, e.code, map[string]any{"error": envelope(e)})
+	if err := writeJSON(w, e.code, map[string]any{"error": envelope(e)}); err != nil {
+		panic("loganalytics: an error does not encode: " + err.Error())
+	}
 }
 
 // envelope nests the compiler's first error twice, as the API does, and lists them all in details.
@@ -268,7 +291,7 @@ func envelope(e apiError) map[string]any {
 	details := make([]map[string]any, len(e.inner))
 	for n, d := range e.inner {
 		message := d.Message
-		if d.Suggestion != "" {
+		if d.Suggestion != "" && !strings.Contains(message, d.Suggestion) {
 			message += " " + d.Suggestion
 		}
 		details[n] = map[string]any{
@@ -285,13 +308,13 @@ func envelope(e apiError) map[string]any {
 	return out
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
+func writeJSON(w http.ResponseWriter, status int, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
-		http.Error(w, `{"error":{"code":"InternalServerError","message":"The answer could not be encoded."}}`, http.StatusInternalServerError)
-		return
+		return fmt.Errorf("encode the answer: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(text) // the client is gone where this fails
+	return nil
 }

@@ -1,6 +1,8 @@
 package loganalytics
 
 import (
+	"bufio"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
@@ -8,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"boundgate/internal/kql"
 	"boundgate/internal/kql/schema"
 	"boundgate/internal/logquery"
 )
@@ -17,39 +20,75 @@ type column struct {
 	Type string `json:"type"`
 }
 
-type resultTable struct {
-	Name    string   `json:"name"`
-	Columns []column `json:"columns"`
-	Rows    [][]any  `json:"rows"`
+// writeResult answers with one table, and with a partial error where rows are missing. Rows are encoded as they are
+// written: an answer may be large.
+func writeResult(w http.ResponseWriter, r logquery.Result, p preferences) error {
+	columns := []column{}
+	for _, c := range r.Columns {
+		columns = append(columns, column{c.Name, string(c.Type)})
+	}
+	head, err := json.Marshal(columns)
+	if err != nil {
+		return fmt.Errorf("encode the columns: %w", err)
+	}
+	tail, err := json.Marshal(members(r, p))
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	out := bufio.NewWriterSize(w, 32<<10)
+	fmt.Fprintf(out, `{"tables":[{"name":"PrimaryResult","columns":%s,"rows":[`, head)
+	separator := ""
+	for _, row := range r.Rows {
+		text, err := json.Marshal(cells(row, r.Columns))
+		if err != nil {
+			panic("loganalytics: a row does not encode: " + err.Error()) // the connection breaks: no half answer looks whole
+		}
+		fmt.Fprintf(out, "%s%s", separator, text)
+		separator = ","
+	}
+	separator = ""
+	if len(tail) > len("{}") {
+		separator = ","
+	}
+	fmt.Fprintf(out, "]}]%s%s", separator, tail[1:])
+	_ = out.Flush() // the client is gone where this fails
+	return nil
 }
 
-// writeResult answers with one table, and with a partial error where rows are missing.
-func writeResult(w http.ResponseWriter, r logquery.Result, p preferences) error {
-	t := resultTable{Name: "PrimaryResult", Columns: []column{}, Rows: make([][]any, len(r.Rows))}
-	for _, c := range r.Columns {
-		t.Columns = append(t.Columns, column{c.Name, string(c.Type)})
-	}
-	for n, row := range r.Rows {
-		t.Rows[n] = make([]any, len(row))
-		for c, v := range row {
-			t.Rows[n][c] = cell(v, r.Columns[c].Type)
-		}
-	}
-	answer := map[string]any{"tables": []resultTable{t}}
+// members are those of the answer beside its tables.
+func members(r logquery.Result, p preferences) map[string]any {
+	m := map[string]any{}
 	if r.Cut != "" {
-		answer["error"] = map[string]any{
+		m["error"] = map[string]any{
 			"code": "PartialError", "message": "There were some errors when processing your query.",
 			"details": []map[string]string{{"code": "EngineError", "message": "Rows are missing: " + r.Cut + "."}},
 		}
 	}
 	if p.statistics {
-		answer["statistics"] = map[string]any{"query": map[string]any{"executionTime": r.Took.Seconds(), "resourceUsage": map[string]any{}}}
+		m["statistics"] = map[string]any{"query": map[string]any{"executionTime": r.Took.Seconds(), "resourceUsage": map[string]any{}}}
 	}
 	if p.render && r.Render != nil {
-		answer["render"] = r.Render
+		m["render"] = render(r.Render)
 	}
-	writeJSON(w, http.StatusOK, answer)
-	return nil
+	return m
+}
+
+// render is the API's form of a render operator: its kind among its properties.
+func render(r *kql.Render) map[string]any {
+	m := map[string]any{"visualization": r.Visualization}
+	for name, value := range r.Properties {
+		m[name] = value
+	}
+	return m
+}
+
+func cells(row []any, columns []kql.Column) []any {
+	out := make([]any, len(row))
+	for n, v := range row {
+		out[n] = cell(v, columns[n].Type)
+	}
+	return out
 }
 
 // cell turns a value of the log store into the API's form of its KQL type.

@@ -48,6 +48,7 @@ func parseDuration(text string) (time.Duration, error) {
 	}
 	const day = 24 * time.Hour
 	var d time.Duration
+	const longest = 100 * 365 * day // further back there is nothing
 	for n, unit := range []time.Duration{7 * day, day, time.Hour, time.Minute, time.Second} {
 		if m[n+1] == "" {
 			continue
@@ -56,7 +57,7 @@ func parseDuration(text string) (time.Duration, error) {
 		if err != nil {
 			return 0, fmt.Errorf("the timespan %q: %w", text, err)
 		}
-		d += time.Duration(count) * unit
+		d = min(d+min(time.Duration(count), longest/unit)*unit, longest)
 	}
 	return d, nil
 }
