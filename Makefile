@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # How long each fuzz target runs in check and test.
 FUZZTIME ?= 2s
 # Where the broker must build, without cgo.
-BROKER_PLATFORMS ?= linux/amd64 linux/arm64 windows/amd64 darwin/arm64
+BROKER_PLATFORMS ?= linux/amd64 linux/arm64 windows/amd64 darwin/amd64 darwin/arm64
 # Debian packages that the tests need and `make test` installs where it may.
 DEBIAN_PACKAGES ?=
 # DuckDB is linked into a few test binaries; more of them at once than this exhaust a small machine.
@@ -21,11 +21,11 @@ build: ## Build bin/boundgate and bin/boundgate-broker
 	CGO_ENABLED=0 go build -trimpath -o bin/boundgate-broker ./cmd/boundgate-broker
 
 .PHONY: run
-run: build ## Build and run a server with a first tenant
+run: build ## Build, set two example organisations up, and serve
 	bin/boundgate run
 
 .PHONY: demo
-demo: build ## Build and play one protected and one refused sign-in
+demo: build ## Build and play the story of a rollout and a theft
 	bin/boundgate demo
 
 .PHONY: check

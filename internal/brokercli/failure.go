@@ -52,8 +52,8 @@ var advice = []struct {
 type failure struct {
 	Message       string `json:"message"`
 	Hint          string `json:"hint,omitempty"`
-	Code          int    `json:"code,omitempty"`  // AADSTS
-	OAuth         string `json:"oauth,omitempty"` // RFC 6749 section 5.2
+	Code          int    `json:"code,omitempty"`          // AADSTS
+	OAuth         string `json:"oauth,omitempty"`         // RFC 6749 section 5.2
 	TraceID       string `json:"traceId,omitempty"`       // names the request in the server's log
 	CorrelationID string `json:"correlationId,omitempty"` // groups it with others
 }

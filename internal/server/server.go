@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -170,8 +171,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	ended := make(chan error, 3)
 	go func() { ended <- main.ServeTLS(s.main, "", "") }()
 	go func() { ended <- devices.ServeTLS(s.registration, "", "") }()
-	fed := make(chan struct{})
-	go func() { defer close(fed); s.feeder.Run(ctx) }()
+	var background sync.WaitGroup
+	background.Go(func() { s.feeder.Run(ctx) })
+	background.Go(func() { s.keepHouse(ctx) })
 
 	var err error
 	select {
@@ -183,7 +185,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer cancel()
 	err = errors.Join(err, main.Shutdown(closing), devices.Shutdown(closing))
 	stop()
-	<-fed
+	background.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
