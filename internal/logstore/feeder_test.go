@@ -185,3 +185,34 @@ func TestFeederMovesWhatIsLeftAtTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// A remover counts how often it is asked and fails at first.
+type remover struct{ before []time.Time }
+
+func (r *remover) Retain(_ context.Context, before time.Time) (int64, error) {
+	r.before = append(r.before, before)
+	if len(r.before) == 1 {
+		return 0, errors.New("locked")
+	}
+	return 1, nil
+}
+
+// Rows are kept for as many days as configured, and a failure does not end that. // S34
+func TestRetentionGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &remover{}
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := make(chan struct{})
+		start := time.Now()
+		go func() {
+			defer close(stopped)
+			(&Retention{Logs: r, Days: 30, Now: time.Now, Log: slog.New(slog.DiscardHandler)}).Run(ctx)
+		}()
+		after(24*time.Hour + time.Minute)
+		stop()
+		<-stopped
+		if len(r.before) != 25 || !r.before[0].Equal(start.AddDate(0, 0, -30)) || !r.before[24].Equal(start.Add(24*time.Hour).AddDate(0, 0, -30)) {
+			t.Errorf("asked %d times, from %v, want hourly for a day", len(r.before), r.before[0])
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"boundgate/internal/signinlog"
@@ -105,4 +106,35 @@ func startChain(ctx context.Context, tx *sql.Tx, tables []chainTable, writer str
 		return err
 	}
 	return fmt.Errorf("%w: row %d of %q is missing", signinlog.ErrChain, seq, writer)
+}
+
+// A Retention removes rows that are older than they are to be kept.
+type Retention struct {
+	Logs interface {
+		Retain(ctx context.Context, before time.Time) (int64, error)
+	}
+	Days int // that rows are kept
+	Now  func() time.Time
+	Log  *slog.Logger
+}
+
+// retainEvery is small beside a day and large beside what a removal costs.
+const retainEvery = time.Hour
+
+// Run removes old rows now and every hour until ctx ends.
+func (r *Retention) Run(ctx context.Context) {
+	for {
+		removed, err := r.Logs.Retain(ctx, r.Now().AddDate(0, 0, -r.Days))
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			r.Log.Error("remove old sign-in rows; they are kept longer than configured", "days", r.Days, "error", err)
+		case removed > 0:
+			r.Log.Info("old sign-in rows removed", "rows", removed, "days", r.Days)
+		}
+		if !pause(ctx, retainEvery) {
+			return
+		}
+	}
 }
