@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 // A queue is a Source and a Sink that may fail, for the feeder's own manner.
 type queue struct {
+	mu       sync.Mutex
 	waiting  []signinlog.Record
 	moved    []uint64
 	attempts []time.Time
@@ -21,6 +23,8 @@ type queue struct {
 }
 
 func (q *queue) Intake(_ context.Context, after uint64, limit int) ([]signinlog.Record, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	var list []signinlog.Record
 	for _, r := range q.waiting {
 		if r.Intake > after && len(list) < limit {
@@ -31,6 +35,8 @@ func (q *queue) Intake(_ context.Context, after uint64, limit int) ([]signinlog.
 }
 
 func (q *queue) DropIntake(_ context.Context, upTo uint64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.keep != nil {
 		return q.keep
 	}
@@ -41,6 +47,8 @@ func (q *queue) DropIntake(_ context.Context, upTo uint64) error {
 }
 
 func (q *queue) Append(_ context.Context, _ string, records []signinlog.Record) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.attempts = append(q.attempts, time.Now())
 	if q.refuse != nil {
 		return q.refuse
@@ -52,9 +60,18 @@ func (q *queue) Append(_ context.Context, _ string, records []signinlog.Record) 
 }
 
 func (q *queue) add(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	for range n {
 		q.waiting = append(q.waiting, signinlog.Record{Intake: uint64(len(q.waiting) + len(q.moved) + 1)})
 	}
+}
+
+// works lets what failed work again.
+func (q *queue) works() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refuse, q.keep = nil, nil
 }
 
 // feeding runs a feeder over q in a bubble of fake time until the test ends.
@@ -143,7 +160,7 @@ func TestFeederBacksOffAndRaisesTheAlarm(t *testing.T) {
 		if len(q.waiting) != 10 {
 			t.Errorf("%d rows wait, want all", len(q.waiting))
 		}
-		q.refuse = nil
+		q.works()
 		after(feedBackOff)
 		if len(q.moved) != 10 || len(q.waiting) != 0 {
 			t.Errorf("%d rows moved, %d wait, when it works again", len(q.moved), len(q.waiting))
@@ -161,7 +178,7 @@ func TestFeederDropsLater(t *testing.T) {
 		feeding(t, q, nil)
 		q.add(1)
 		after(2 * time.Second)
-		q.keep = nil
+		q.works()
 		after(feedBackOff)
 		if len(q.waiting) != 0 {
 			t.Error("the row is still in the intake")
