@@ -17,6 +17,7 @@ import (
 // authenticate checks the credential itself: the password, or the state of the token and of all that it rests on.
 func (s *Service) authenticate(ctx context.Context, a *attempt) error {
 	var err error
+	//exhaustive:enforce
 	switch a.kind {
 	case passwordGrant:
 		if a.tenant.Settings.DenyPasswordGrant {

@@ -21,6 +21,7 @@ func (s *Service) issue(_ context.Context, a *attempt) (token.Grant, error) {
 	if a.guest() && a.issuesPRT() {
 		return token.Grant{}, aadsts.UserNotInTenant
 	}
+	//exhaustive:enforce
 	switch a.kind {
 	case prtByPassword, prtByRefreshToken:
 		return s.issuePRT(a)

@@ -180,7 +180,7 @@ func (b *binder) join(e *env, left Rel, op *syntax.Join) Rel {
 		return broken{}
 	}
 	for _, x := range op.On {
-		b.joinOn(e, j, x)
+		b.joinOn(j, x)
 	}
 	if len(j.LeftKeys) == 0 {
 		return broken{}
@@ -190,11 +190,11 @@ func (b *binder) join(e *env, left Rel, op *syntax.Join) Rel {
 }
 
 // joinOn binds one condition: a name that both sides have, or $left.a == $right.b, or several joined by and.
-func (b *binder) joinOn(e *env, j *Join, x syntax.Expr) {
+func (b *binder) joinOn(j *Join, x syntax.Expr) {
 	x = syntax.Unparen(x)
 	if bin, ok := x.(*syntax.Binary); ok && bin.Op == "and" {
-		b.joinOn(e, j, bin.L)
-		b.joinOn(e, j, bin.R)
+		b.joinOn(j, bin.L)
+		b.joinOn(j, bin.R)
 		return
 	}
 	var l, r Expr

@@ -151,16 +151,13 @@ func (p *parser) expect(text string) bool {
 }
 
 // expectClosing reads the bracket that closes the one that opened at open.
-func (p *parser) expectClosing(open int, closing string) bool {
-	if p.accept(closing) {
-		return true
+func (p *parser) expectClosing(open int, closing string) {
+	if p.accept(closing) || p.bad {
+		return
 	}
-	if !p.bad {
-		at := Locate(p.src, open)
-		p.errorf("'%s' is missing before %s: the '%s' at line %d, column %d is not closed",
-			closing, p.found(), p.src[open:open+1], at.Line, at.Column)
-	}
-	return false
+	at := Locate(p.src, open)
+	p.errorf("'%s' is missing before %s: the '%s' at line %d, column %d is not closed",
+		closing, p.found(), p.src[open:open+1], at.Line, at.Column)
 }
 
 // nest counts one level of nesting; the caller defers p.unnest when it returns true.
