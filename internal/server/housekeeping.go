@@ -6,32 +6,22 @@ import (
 )
 
 const (
-	sweepEvery  = time.Minute
-	sweepBatch  = 500
-	retainEvery = time.Hour
+	sweepEvery = time.Minute
+	sweepBatch = 500
 )
 
-// keepHouse removes what no longer matters until ctx ends: spent nonces and tokens that have expired, and sign-in rows that
-// are older than they are kept. Failing is told and tried again; nothing waits for it.
-func (s *Server) keepHouse(ctx context.Context) {
-	sweep, retain := time.NewTicker(sweepEvery), time.NewTicker(retainEvery)
-	defer sweep.Stop()
-	defer retain.Stop()
+// sweep removes spent nonces and tokens that have expired from the state store until ctx ends. Failing is told and tried
+// again; nothing waits for it.
+func (s *Server) sweep(ctx context.Context) {
+	every := time.NewTicker(sweepEvery)
+	defer every.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-sweep.C:
+		case <-every.C:
 			if err := s.db.Sweep(ctx, sweepBatch); err != nil && ctx.Err() == nil {
 				s.log.Error("remove what has expired from the state store", "error", err)
-			}
-		case <-retain.C:
-			removed, err := s.logs.Retain(ctx, time.Now().AddDate(0, 0, -s.config.Logs.RetentionDays))
-			switch {
-			case err != nil && ctx.Err() == nil:
-				s.log.Error("remove old sign-in rows", "error", err)
-			case removed > 0:
-				s.log.Info("old sign-in rows removed", "rows", removed)
 			}
 		}
 	}

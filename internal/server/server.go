@@ -173,7 +173,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	go func() { ended <- devices.ServeTLS(s.registration, "", "") }()
 	var background sync.WaitGroup
 	background.Go(func() { s.feeder.Run(ctx) })
-	background.Go(func() { s.keepHouse(ctx) })
+	background.Go(func() { s.sweep(ctx) })
+	retention := &logstore.Retention{Logs: s.logs, Days: s.config.Logs.RetentionDays, Now: time.Now, Log: s.log}
+	background.Go(func() { retention.Run(ctx) })
 
 	var err error
 	select {
