@@ -11,8 +11,8 @@ import (
 	"boundgate/internal/signinlog"
 )
 
-// ErrPoisoned means that a commit has failed: what is on disk is no longer known, and the node refuses every write until it
-// is restarted.
+// ErrPoisoned means that a commit has failed, or that the disk or the database file was at fault in a write: what is on disk
+// is no longer known, and the node refuses every write until it is restarted (P19).
 var ErrPoisoned = errors.New("store: a commit has failed; restart the node")
 
 // ErrBusy means that too many writes wait already.
@@ -108,9 +108,14 @@ func (c *committer) health() error {
 	return nil
 }
 
-func (c *committer) close() error {
+// stop ends the committer after the writes that it has accepted. The connection stays open.
+func (c *committer) stop() {
 	c.once.Do(func() { close(c.closing) })
 	c.closed.Wait()
+}
+
+func (c *committer) close() error {
+	c.stop()
 	return errors.Join(c.on.close(), c.db.Close())
 }
 
@@ -183,6 +188,9 @@ func (c *committer) transact(jobs []*job, outcomes []error) error {
 // has happened.
 func (c *committer) attempt(ctx context.Context, jobs []*job, outcomes []error, savepoints bool) (again bool, err error) {
 	if err := c.exec(ctx, beginWriting); err != nil {
+		if isBroken(err) {
+			return false, err
+		}
 		for n := range outcomes { // nothing has begun, so nothing is in doubt
 			outcomes[n] = err
 		}
@@ -201,8 +209,9 @@ func (c *committer) attempt(ctx context.Context, jobs []*job, outcomes []error, 
 			continue
 		}
 		if outcomes[n] = j.do(ctx, &tx{queryer: c.on, chain: &at}); outcomes[n] != nil {
-			if err := c.exec(ctx, `ROLLBACK`); err != nil {
-				// The engine has given the transaction up by itself, as for a full disk.
+			err := c.exec(ctx, `ROLLBACK`)
+			if err != nil || isBroken(outcomes[n]) {
+				// Where ROLLBACK fails, the engine has given the transaction up by itself, as it may for a full disk.
 				return false, errors.Join(outcomes[n], err)
 			}
 			return len(jobs) > 1, nil
@@ -233,8 +242,9 @@ func (c *committer) single(ctx context.Context, j *job, at *chain) (outcome, err
 	before := *at
 	if outcome = j.do(ctx, &tx{queryer: c.on, chain: at}); outcome != nil {
 		*at = before
-		if err := c.exec(ctx, `ROLLBACK TO job`); err != nil {
-			return nil, errors.Join(outcome, err) // the engine has given up, as above
+		err := c.exec(ctx, `ROLLBACK TO job`)
+		if err != nil || isBroken(outcome) {
+			return nil, errors.Join(outcome, err) // as above
 		}
 	}
 	return outcome, c.exec(ctx, `RELEASE job`)

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"boundgate/internal/journal"
 	"boundgate/internal/prt"
 	"boundgate/internal/session"
@@ -283,11 +285,39 @@ func TestCloseAmidCommits(t *testing.T) {
 		t.Fatal(err)
 	}
 	all.Wait()
+	if left, err := filepath.Glob(filepath.Join(place, "*-*")); err != nil || len(left) != 0 {
+		t.Errorf("beside the database, closing leaves %v (%v)", left, err)
+	}
 	records, err := openOrFail(t, place).Intake(t.Context(), 0, 1_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(records) != int(committed.Load()) {
 		t.Errorf("%d commits succeeded, %d rows are there; the last answer was %v", committed.Load(), len(records), done[0])
+	}
+}
+
+// TestFilesOfTheOwner shows that nobody else may read the files however lax the umask is, and that a path is taken as it is.
+//
+// P16
+func TestFilesOfTheOwner(t *testing.T) {
+	before := syscall.Umask(0)
+	t.Cleanup(func() { syscall.Umask(before) })
+	place := filepath.Join(t.TempDir(), "data with a space, a % and a ?")
+	db := openOrFail(t, place)
+	if err := db.Commit(t.Context(), signInRow(1)); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, name := range []string{"", "state.db", "state.db-wal", "state.db-shm"} {
+		info, err := os.Stat(filepath.Join(place, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[name] = info.Mode().Perm().String()
+	}
+	want := map[string]string{"": "-rwx------", "state.db": "-rw-------", "state.db-wal": "-rw-------", "state.db-shm": "-rw-------"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("modes of the directory and its files (-want +got):\n%s", diff)
 	}
 }

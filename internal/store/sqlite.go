@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ import (
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+// ErrNewer means that a later release has written the database; start that release again.
+var ErrNewer = errors.New("store: the database was made by a later release of the program")
 
 // writing is how the connection that writes is tuned: 16 MiB of pages stay in memory, so does what savepoints keep, and the
 // log grows to 16 MiB before its pages are moved to the database.
@@ -90,6 +94,13 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
+	made, known, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("version of the state store: %w", err)
+	}
+	if made > known { // whatever it means, this program would not keep it
+		return fmt.Errorf("%w: it has version %d, this program knows versions up to %d", ErrNewer, made, known)
+	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate the state store: %w", err)
 	}
@@ -106,6 +117,21 @@ func isDuplicate(err error) bool {
 func isOrphan(err error) bool {
 	var e sqlite3.Error
 	return errors.As(err, &e) && e.ExtendedCode == sqlite3.ErrConstraintForeignKey
+}
+
+// isBroken reports whether an error says that the disk or the database file is at fault rather than the write, such as a
+// full disk in the middle of one. The engine may then have given the transaction up or not; what is not known to be
+// harmless counts.
+func isBroken(err error) bool {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
+		return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
+	}
+	switch e.Code {
+	case sqlite3.ErrConstraint, sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrError, sqlite3.ErrTooBig, sqlite3.ErrMismatch, sqlite3.ErrRange:
+		return false
+	}
+	return true
 }
 
 // skipIntake leaves out numbers of the intake: more than can have been given out since any backup.

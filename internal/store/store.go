@@ -69,9 +69,11 @@ var errNoSealer = errors.New("store: opened without a sealer")
 func (noSealer) Seal([]byte, string, string, string, string) ([]byte, error) { return nil, errNoSealer }
 func (noSealer) Open([]byte, string, string, string, string) ([]byte, error) { return nil, errNoSealer }
 
-// Close ends the committer after the writes that wait, and closes the database.
+// Close ends the committer after the writes that wait, and closes the database. The connection that writes goes last: the
+// last one moves the write-ahead log into the database file and removes it, and those that read may not.
 func (db *DB) Close() error {
-	return errors.Join(db.writes.close(), db.read.close())
+	db.writes.stop()
+	return errors.Join(db.read.close(), db.writes.close())
 }
 
 // Ping reports whether the store can serve: it can be read, and no commit has failed.

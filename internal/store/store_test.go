@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -265,28 +264,6 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// TestFilesOfTheOwner shows that nobody else may read the files, and that a path is taken as it is.
-//
-// P16
-func TestFilesOfTheOwner(t *testing.T) {
-	place := filepath.Join(t.TempDir(), "data with a space, a % and a ?")
-	db := openOrFail(t, place)
-	if err := db.Commit(t.Context(), signInRow(1)); err != nil {
-		t.Fatal(err)
-	}
-	var modes []string
-	for _, name := range []string{"", "state.db", "state.db-wal"} {
-		info, err := os.Stat(filepath.Join(place, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		modes = append(modes, info.Mode().Perm().String())
-	}
-	if want := []string{"-rwx------", "-rw-------", "-rw-------"}; !slices.Equal(modes, want) {
-		t.Errorf("modes of directory, database and write-ahead log: %v, want %v", modes, want)
-	}
-}
-
 // TestMigrateAgain opens a migrated database again and finds what was in it.
 func TestMigrateAgain(t *testing.T) {
 	place := t.TempDir()
@@ -302,6 +279,37 @@ func TestMigrateAgain(t *testing.T) {
 	records, err := openOrFail(t, place).Intake(t.Context(), 0, 10)
 	if err != nil || len(records) != 3 {
 		t.Errorf("%d rows, %v", len(records), err)
+	}
+}
+
+// TestNewerDatabase shows that a database which a later release has migrated is refused and left as it is.
+//
+// P19
+func TestNewerDatabase(t *testing.T) {
+	place := t.TempDir()
+	db, err := open(t.Context(), place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := raw(t, place)
+	const migrated = `INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, 1)`
+	if _, err := file.ExecContext(t.Context(), migrated, 99999); err != nil {
+		t.Fatal(err)
+	}
+	if db, err := open(t.Context(), place); !errors.Is(err, store.ErrNewer) {
+		t.Errorf("a database of a later release: %v", err)
+		if err == nil {
+			t.Error(db.Close())
+		}
+	}
+	if _, err := file.ExecContext(t.Context(), `DELETE FROM goose_db_version WHERE version_id = $1`, 99999); err != nil {
+		t.Fatal(err)
+	}
+	if err := openOrFail(t, place).Ping(t.Context()); err != nil {
+		t.Errorf("a database of this release: %v", err)
 	}
 }
 
