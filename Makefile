@@ -10,7 +10,7 @@ FUZZTIME ?= 2s
 # Where the broker must build, without cgo.
 BROKER_PLATFORMS ?= linux/amd64 linux/arm64 windows/amd64 darwin/amd64 darwin/arm64
 # Debian packages that the tests need and `make test` installs where it may.
-DEBIAN_PACKAGES ?=
+DEBIAN_PACKAGES ?= openssl
 # DuckDB is linked into a few test binaries; more of them at once than this exhaust a small machine.
 TEST_PARALLEL ?= 2
 

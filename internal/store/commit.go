@@ -129,10 +129,11 @@ func (tx *tx) checkSubject(ctx context.Context, s journal.Subject) error {
 	return absent("check user", err, journal.ErrChanged)
 }
 
-// useDevice notes a device's activity, where its registration still stands.
+// useDevice notes a device's activity, where its registration still stands. Commits may arrive in another order than their
+// requests.
 func (tx *tx) useDevice(ctx context.Context, u journal.DeviceUse) error {
 	const query = `
-		UPDATE devices SET last_activity = $1
+		UPDATE devices SET last_activity = CASE WHEN last_activity < $1 THEN $1 ELSE last_activity END
 		WHERE  tenant_id = $2 AND id = $3 AND registration = $4 AND enabled`
 	result, err := tx.ExecContext(ctx, query, micros(u.At), u.Tenant, u.Device, u.Registration)
 	if err := must("use device", result, err); errors.Is(err, directory.ErrNotFound) {
@@ -202,6 +203,14 @@ func (tx *tx) insertPRT(ctx context.Context, p session.PRT, key []byte) error {
 }
 
 func (tx *tx) insertRefreshToken(ctx context.Context, t session.RefreshToken) error {
+	if t.Home != t.Tenant {
+		// The effects' subject is the account at home. The guest's account may have been disabled meanwhile: the token must
+		// not come to life when it is enabled again.
+		guest := journal.Subject{Tenant: t.Tenant, User: t.User, AuthTime: t.Origin.AuthTime}
+		if err := tx.checkSubject(ctx, guest); err != nil {
+			return err
+		}
+	}
 	origin, err := json.Marshal(t.Origin)
 	if err != nil {
 		return wrap("encode origin", err)
@@ -216,30 +225,39 @@ func (tx *tx) insertRefreshToken(ctx context.Context, t session.RefreshToken) er
 }
 
 // Register makes a device registration durable with its effects and its audit row. device.ErrQuota says that the owner has
-// as many devices as allowed.
+// as many devices as allowed, directory.ErrExists that another device has the key, journal.ErrChanged that the device which
+// registers anew has been disabled meanwhile. A hybrid join has no owner and no quota.
 func (db *DB) Register(ctx context.Context, r journal.Registration, e journal.Effects, row audit.Entry) error {
+	keys, err := db.sealKeys(e.NewPRTs)
+	if err != nil {
+		return err
+	}
 	return db.writes.write(ctx, func(ctx context.Context, tx *tx) error {
-		if err := tx.apply(ctx, e, nil, micros(db.now())); err != nil {
+		if err := tx.apply(ctx, e, keys, micros(db.now())); err != nil {
 			return err
 		}
-		if r.Device.Owner != "" {
-			if err := tx.checkQuota(ctx, r); err != nil {
-				return err
-			}
-		}
-		if err := tx.putDevice(ctx, r.Device, r.Replaces); err != nil {
+		if err := tx.checkQuota(ctx, r); err != nil {
 			return err
 		}
+		register := tx.insertDevice
 		if r.Replaces {
-			if err := tx.endDeviceSessions(ctx, r.Device.Tenant, r.Device.ID, micros(db.now())); err != nil {
-				return err
-			}
+			register = tx.replaceRegistration
+		}
+		if err := register(ctx, r.Device); err != nil {
+			return err
+		}
+		// No session of an earlier registration goes on (P05).
+		if err := tx.endDeviceSessions(ctx, r.Device.Tenant, r.Device.ID, micros(db.now())); err != nil {
+			return err
 		}
 		return tx.audit(ctx, row)
 	})
 }
 
 func (tx *tx) checkQuota(ctx context.Context, r journal.Registration) error {
+	if r.Device.Owner == "" || r.Device.TrustType == device.HybridJoined {
+		return nil
+	}
 	// A device that registers anew does not count twice.
 	const query = `SELECT count(*) FROM devices WHERE tenant_id = $1 AND owner = $2 AND registration <> '' AND id <> $3`
 	var n int

@@ -2,29 +2,30 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 
 	"boundgate/internal/audit"
 	"boundgate/internal/device"
 	"boundgate/internal/directory"
+	"boundgate/internal/journal"
 )
 
 // The columns of a device hold what queries and conditions need; the document has all of it, and the columns win.
-const deviceColumns = `document, registration, owner, enabled, last_activity`
+const deviceColumns = `tenant_id, id, object_id, registration, owner, enabled, key_thumbprint, last_activity, document`
 
 func scanDevice(row scanner) (device.Device, error) {
-	var d device.Device
+	var c, d device.Device // as the columns say, and as the document says
 	var document []byte
-	var registration string
-	var owner directory.ObjectID
-	var enabled bool
+	var key sql.NullString
 	var active int64
-	if err := row.Scan(&document, &registration, &owner, &enabled, &active); err != nil {
+	if err := row.Scan(&c.Tenant, &c.ID, &c.ObjectID, &c.Registration, &c.Owner, &c.Enabled, &key, &active, &document); err != nil {
 		return d, err
 	}
 	err := json.Unmarshal(document, &d)
-	d.Registration, d.Owner, d.Enabled, d.LastActivity = registration, owner, enabled, fromMicros(active)
+	d.Tenant, d.ID, d.ObjectID, d.Registration, d.Owner, d.Enabled = c.Tenant, c.ID, c.ObjectID, c.Registration, c.Owner, c.Enabled
+	d.KeyThumbprint, d.LastActivity = key.String, fromMicros(active)
 	return d, err
 }
 
@@ -55,32 +56,69 @@ func (db *DB) Devices(ctx context.Context, tenant directory.TenantID) ([]device.
 	return list, wrap("list devices", err)
 }
 
-// putDevice writes a device as it is given.
-func (tx *tx) putDevice(ctx context.Context, d device.Device, replaces bool) error {
+// insertDevice adds a device.
+func (tx *tx) insertDevice(ctx context.Context, d device.Device) error {
 	document, err := json.Marshal(d)
 	if err != nil {
 		return wrap("encode device", err)
 	}
-	if replaces {
-		const query = `
-			UPDATE devices SET registration = $1, owner = $2, enabled = $3, key_thumbprint = $4, document = $5
-			WHERE  tenant_id = $6 AND id = $7`
-		result, err := tx.ExecContext(ctx, query, d.Registration, d.Owner, d.Enabled, nullable(d.KeyThumbprint), string(document), d.Tenant, d.ID)
-		if isDuplicate(err) {
-			return conflict("replace registration", err)
-		}
-		err = must("replace registration", result, err)
-		if errors.Is(err, directory.ErrNotFound) {
-			return device.ErrNotFound
-		}
-		return err
-	}
-	const query = `
-		INSERT INTO devices (tenant_id, id, object_id, registration, owner, enabled, key_thumbprint, last_activity, document)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	const query = `INSERT INTO devices (` + deviceColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	_, err = tx.ExecContext(ctx, query, d.Tenant, d.ID, d.ObjectID, d.Registration, d.Owner, d.Enabled, nullable(d.KeyThumbprint),
 		micros(d.LastActivity), string(document))
 	return conflict("register device", err)
+}
+
+// deviceNow reads a device as it is when the write runs.
+func (tx *tx) deviceNow(ctx context.Context, tenant directory.TenantID, id string) (device.Device, error) {
+	const query = `SELECT ` + deviceColumns + ` FROM devices WHERE tenant_id = $1 AND id = $2`
+	d, err := scanDevice(tx.QueryRowContext(ctx, query, tenant, id))
+	return d, absent("find device", err, device.ErrNotFound)
+}
+
+// replaceDevice writes a device in the place of what there is under its id.
+func (tx *tx) replaceDevice(ctx context.Context, d device.Device) error {
+	document, err := json.Marshal(d)
+	if err != nil {
+		return wrap("encode device", err)
+	}
+	const query = `
+		UPDATE devices SET registration = $1, owner = $2, enabled = $3, key_thumbprint = $4, last_activity = $5, document = $6
+		WHERE  tenant_id = $7 AND id = $8`
+	result, err := tx.ExecContext(ctx, query, d.Registration, d.Owner, d.Enabled, nullable(d.KeyThumbprint), micros(d.LastActivity),
+		string(document), d.Tenant, d.ID)
+	if err != nil {
+		return conflict("replace device", err)
+	}
+	err = must("replace device", result, nil)
+	if errors.Is(err, directory.ErrNotFound) {
+		return device.ErrNotFound
+	}
+	return err
+}
+
+// replaceRegistration gives a device a new registration. What an administrator decides about it stays as it is in the
+// store: the registration was prepared from an earlier look, and must not take back what has been decided since.
+func (tx *tx) replaceRegistration(ctx context.Context, d device.Device) error {
+	kept, err := tx.deviceNow(ctx, d.Tenant, d.ID)
+	if err != nil {
+		return err
+	}
+	if !kept.Enabled {
+		return journal.ErrChanged
+	}
+	d.ObjectID = kept.ObjectID
+	d.SyncedKey, d.SyncedSID = kept.SyncedKey, kept.SyncedSID
+	d.RecordedOS, d.RecordedOSVersion = kept.RecordedOS, kept.RecordedOSVersion
+	return tx.replaceDevice(ctx, decided(d, kept))
+}
+
+// decided returns d with what an administrator decides about a device as it is in by.
+func decided(d, by device.Device) device.Device {
+	d.Enabled, d.Edition, d.Method, d.ProfileType = by.Enabled, by.Edition, by.Method, by.ProfileType
+	d.SystemLabels, d.PhysicalIDs, d.EnrollmentProfileName = by.SystemLabels, by.PhysicalIDs, by.EnrollmentProfileName
+	d.Ownership, d.Manufacturer, d.Model, d.MDMAppID = by.Ownership, by.Manufacturer, by.Model, by.MDMAppID
+	d.IsCompliant, d.IsManaged, d.ExtensionAttributes = by.IsCompliant, by.IsManaged, by.ExtensionAttributes
+	return d
 }
 
 func nullable(s string) any {
@@ -94,16 +132,11 @@ func nullable(s string) any {
 // trust type, registration) stays as it is in the store. A device that is disabled loses its sessions for good (P06, P15).
 func (db *DB) UpdateDevice(ctx context.Context, d device.Device, row audit.Entry) error {
 	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
-		const read = `SELECT ` + deviceColumns + ` FROM devices WHERE tenant_id = $1 AND id = $2`
-		kept, err := scanDevice(tx.QueryRowContext(ctx, read, d.Tenant, d.ID))
+		kept, err := tx.deviceNow(ctx, d.Tenant, d.ID)
 		if err != nil {
-			return absent("find device", err, device.ErrNotFound)
+			return err
 		}
-		kept.Enabled, kept.Edition, kept.Method, kept.ProfileType = d.Enabled, d.Edition, d.Method, d.ProfileType
-		kept.SystemLabels, kept.PhysicalIDs, kept.EnrollmentProfileName = d.SystemLabels, d.PhysicalIDs, d.EnrollmentProfileName
-		kept.Ownership, kept.Manufacturer, kept.Model, kept.MDMAppID = d.Ownership, d.Manufacturer, d.Model, d.MDMAppID
-		kept.IsCompliant, kept.IsManaged, kept.ExtensionAttributes = d.IsCompliant, d.IsManaged, d.ExtensionAttributes
-		if err := tx.putDevice(ctx, kept, true); err != nil || kept.Enabled {
+		if err := tx.replaceDevice(ctx, decided(kept, d)); err != nil || d.Enabled {
 			return err
 		}
 		return tx.endDeviceSessions(ctx, d.Tenant, d.ID, micros(db.now()))
@@ -128,5 +161,5 @@ func (db *DB) DeleteDevice(ctx context.Context, tenant directory.TenantID, id st
 // CreateSyncedDevice adds the object of a computer that an on-premises directory knows; directory.ErrExists where there is
 // one with the id.
 func (db *DB) CreateSyncedDevice(ctx context.Context, d device.Device, row audit.Entry) error {
-	return db.change(ctx, row, func(ctx context.Context, tx *tx) error { return tx.putDevice(ctx, d, false) })
+	return db.change(ctx, row, func(ctx context.Context, tx *tx) error { return tx.insertDevice(ctx, d) })
 }

@@ -74,15 +74,15 @@ func (db *DB) RefreshToken(ctx context.Context, hash prt.Hash) (session.RefreshT
 	return t, nil
 }
 
-// RevokeSessions ends every session of a user that began before at.
+// RevokeSessions ends every session of a user, and every sign-in that began before at and has not been committed yet.
 func (db *DB) RevokeSessions(ctx context.Context, tenant directory.TenantID, user directory.ObjectID, at time.Time, row audit.Entry) error {
 	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
 		return tx.revokeSessions(ctx, tenant, user, at, db.now())
 	})
 }
 
-// revokeSessions ends every session of a user that began before at. An earlier time than one that was set before changes
-// nothing: what has ended stays ended.
+// revokeSessions ends every session of a user, and those that began before at from now on. An earlier time than one that was
+// set before changes nothing: what has ended stays ended.
 func (tx *tx) revokeSessions(ctx context.Context, tenant directory.TenantID, user directory.ObjectID, at, now time.Time) error {
 	const query = `
 		UPDATE users SET sessions_valid_from = CASE WHEN sessions_valid_from < $1 THEN $1 ELSE sessions_valid_from END
@@ -154,7 +154,7 @@ func (tx *tx) sweep(ctx context.Context, now time.Time, batch int) (full bool, e
 		if err != nil {
 			return false, wrap("remove what has expired", err)
 		}
-		full = full || n == int64(batch)
+		full = full || n > 0 && n == int64(batch)
 	}
 	return full, nil
 }

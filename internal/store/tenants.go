@@ -17,7 +17,8 @@ func (db *DB) TenantByName(ctx context.Context, name string) (directory.Tenant, 
 	name = strings.ToLower(name)
 	const query = `
 		SELECT id, display_name, settings, created_at FROM tenants
-		WHERE  id = $1 OR id = (SELECT tenant_id FROM domains WHERE name = $1 AND verified)`
+		WHERE  id = $1 OR id = (SELECT tenant_id FROM domains WHERE name = $1 AND verified)
+		ORDER  BY id = $1 DESC LIMIT 1` // nobody takes another's id for a domain
 	t, err := scanTenant(db.read.QueryRowContext(ctx, query, name))
 	if err != nil {
 		return t, absent("find tenant", err, directory.ErrNotFound)

@@ -88,9 +88,14 @@ func (db *DB) DeleteUser(ctx context.Context, tenant directory.TenantID, id dire
 	})
 }
 
-// SetPassword replaces a password. Every session that rests on an older one ends (P06).
+// SetPassword replaces a password. Every session that rests on an older one ends (P06). The change counts from when it is
+// written where that is later than at: until then the old password signs in.
 func (db *DB) SetPassword(ctx context.Context, tenant directory.TenantID, id directory.ObjectID, hash string, at time.Time, row audit.Entry) error {
 	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
+		at := at
+		if now := db.now(); now.After(at) {
+			at = now
+		}
 		const query = `
 			UPDATE users SET password_hash = $1, password_changed_at = $2
 			WHERE  tenant_id = $3 AND id = $4`

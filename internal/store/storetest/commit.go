@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,12 +32,17 @@ func rotateOnce(_ *testing.T, w *world) {
 	successors := make([]session.RefreshToken, 100)
 	errs := together(len(successors), func(n int) error {
 		successors[n] = w.token(contoso)
-		return w.db.Commit(w.ctx, journal.Record{Effects: journal.Effects{
-			SpendTokens: []prt.Hash{old.Hash}, NewRefreshTokens: []session.RefreshToken{successors[n]},
-		}})
+		return w.db.Commit(w.ctx, journal.Record{
+			Effects: journal.Effects{SpendTokens: []prt.Hash{old.Hash}, NewRefreshTokens: []session.RefreshToken{successors[n]}},
+			Rows:    []*signinlog.Row{row(contoso, fmt.Sprint("rotation ", n))},
+		})
 	})
 	w.onlyOne(errs, journal.ErrTokenSpent)
+	rows := w.storedRows()
 	for n, err := range errs {
+		if slices.Contains(rows, fmt.Sprint("rotation ", n)) != (err == nil) {
+			w.t.Errorf("a commit that returned %v left its row: %t", err, err != nil)
+		}
 		if _, found := w.db.RefreshToken(w.ctx, successors[n].Hash); (found == nil) != (err == nil) {
 			w.t.Errorf("a commit that returned %v left a successor: %v", err, found)
 		}
@@ -143,6 +149,11 @@ func endings(t *testing.T, open Open) {
 		{"the password is changed", func(w *world) error {
 			return w.db.SetPassword(w.ctx, contoso, of(contoso, "mika"), "another", w.now.Add(time.Second), w.entry(contoso))
 		}},
+		{"the password is changed a while after the administrator asked for it", func(w *world) error {
+			asked := w.now.Add(-time.Minute)
+			w.now = w.now.Add(time.Millisecond) // until now, the old password has signed in
+			return w.db.SetPassword(w.ctx, contoso, of(contoso, "mika"), "another", asked, w.entry(contoso))
+		}},
 		{"the sessions are ended", func(w *world) error {
 			return w.db.RevokeSessions(w.ctx, contoso, of(contoso, "mika"), w.now.Add(time.Second), w.entry(contoso))
 		}},
@@ -170,6 +181,13 @@ func endings(t *testing.T, open Open) {
 			t.Errorf("after %s: %v, want %v", c.name, err, journal.ErrChanged)
 		}
 	}
+	// The honest twin: whoever signs in with the new password, at the earliest moment that can be told apart, may.
+	w := newWorld(t, open)
+	w.must(w.db.SetPassword(w.ctx, contoso, of(contoso, "mika"), "another", w.now, w.entry(contoso)))
+	w.must(w.db.Commit(w.ctx, journal.Record{Effects: journal.Effects{Subject: w.subject()}}))
+	late := w.subject()
+	late.AuthTime = w.now.Add(-time.Microsecond)
+	w.want("a sign-in of a microsecond before", w.db.Commit(w.ctx, journal.Record{Effects: journal.Effects{Subject: late}}), journal.ErrChanged)
 }
 
 func revokeFamily(_ *testing.T, w *world) {

@@ -83,6 +83,58 @@ func registrations(_ *testing.T, w *world) {
 	}
 }
 
+// P05, P06
+func hybridJoin(_ *testing.T, w *world) {
+	server := device.Device{ID: string(of(contoso, "server")), ObjectID: of(contoso, "server object"), Tenant: contoso, DisplayName: "SERVER-1",
+		TrustType: device.HybridJoined, Enabled: true, Edition: device.Server, Method: device.Synchronised, SyncedKey: []byte("key"), SyncedSID: "S-1",
+		RecordedOS: "Windows", RecordedOSVersion: "10.0.20348"}
+	w.must(w.db.CreateSyncedDevice(w.ctx, server, w.entry(contoso)))
+	joined := server
+	joined.Registration, joined.KeyThumbprint, joined.DeviceKey, joined.OperatingSystem = "s1", "server key", []byte("device key"), "Windows"
+	joined.RegisteredAt, joined.LastActivity = w.now.Add(time.Minute), w.now.Add(time.Minute)
+	w.must(w.register(joined, true, 0, journal.Effects{})) // the quota is for people
+	got, err := w.db.DeviceByKey(w.ctx, contoso, "server key")
+	w.must(err)
+	w.same("device after the join", got, joined)
+
+	// Again, while an administrator decides about it: the join was prepared before.
+	p := w.prt(contoso)
+	p.Device, p.Registration = joined.ID, joined.Registration
+	w.issue(journal.Effects{NewPRTs: []session.PRT{p}})
+	labelled := joined
+	labelled.SystemLabels, labelled.Edition = []string{device.LabelCloudPC}, device.TeamsRooms
+	w.must(w.db.UpdateDevice(w.ctx, labelled, w.entry(contoso)))
+	again := joined
+	again.Registration, again.KeyThumbprint, again.SyncedSID, again.RecordedOSVersion = "s2", "second key", "S-2", "10.0.26100"
+	w.must(w.register(again, true, 0, journal.Effects{}))
+	want := labelled
+	want.Registration, want.KeyThumbprint = again.Registration, again.KeyThumbprint
+	got, err = w.db.DeviceByID(w.ctx, contoso, joined.ID)
+	w.must(err)
+	w.same("device after it joined again", got, want)
+	ended, err := w.db.PRT(w.ctx, p.Hash)
+	w.must(err)
+	if ended.RevokedAt.IsZero() {
+		w.t.Error("the session of the join before goes on")
+	}
+
+	disabled := want
+	disabled.Enabled = false
+	w.must(w.db.UpdateDevice(w.ctx, disabled, w.entry(contoso)))
+	again.Registration = "s3"
+	w.want("a join that was prepared before the device was disabled", w.register(again, true, 0, journal.Effects{}), journal.ErrChanged)
+	got, err = w.db.DeviceByID(w.ctx, contoso, joined.ID)
+	w.must(err)
+	w.same("device that was disabled", got, disabled)
+
+	thief := w.another("thief")
+	thief.KeyThumbprint = again.KeyThumbprint
+	w.want("another device with its key", w.register(thief, false, 5, journal.Effects{}), directory.ErrExists)
+	replacing := w.laptop(contoso)
+	replacing.KeyThumbprint = again.KeyThumbprint
+	w.want("a device that registers anew with its key", w.register(replacing, true, 5, journal.Effects{}), directory.ErrExists)
+}
+
 // P08
 func quotaOnce(_ *testing.T, w *world) {
 	errs := together(20, func(n int) error { return w.register(w.another(fmt.Sprint("device ", n)), false, 5, journal.Effects{}) })

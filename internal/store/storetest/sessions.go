@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"boundgate/internal/directory"
 	"boundgate/internal/journal"
 	"boundgate/internal/prt"
 	"boundgate/internal/session"
@@ -14,8 +15,8 @@ import (
 // P04, P05: a record comes back with the key, the key derivation and the registration that it was issued with.
 func sessionRoundTrip(_ *testing.T, w *world) {
 	p, free := w.prt(contoso), w.token(contoso)
-	bound := w.boundTo(p)
-	bound.Tenant, bound.User, bound.Interactive = fabrikam, of(fabrikam, "guest"), false // of a guest
+	bound := as(w.guest(), w.boundTo(p))
+	bound.Interactive = false
 	w.issue(journal.Effects{NewPRTs: []session.PRT{p}, NewRefreshTokens: []session.RefreshToken{free, bound}})
 
 	renewed := p
@@ -85,8 +86,8 @@ func sessionsEnd(t *testing.T, w *world) {
 	} {
 		w := newWorld(t, w.open)
 		p, free := w.prt(contoso), w.token(contoso)
-		bound, guest := w.boundTo(p), w.boundTo(p)
-		guest.Tenant, guest.User = fabrikam, of(fabrikam, "guest")
+		bound := w.boundTo(p)
+		guest := as(w.guest(), bound)
 		otherPRT, otherToken := w.prt(fabrikam), w.token(fabrikam)
 		w.issue(journal.Effects{NewPRTs: []session.PRT{p, otherPRT}, NewRefreshTokens: []session.RefreshToken{free, bound, guest, otherToken}})
 
@@ -120,6 +121,44 @@ func sessionsEnd(t *testing.T, w *world) {
 		if u, err := w.db.UserByID(w.ctx, contoso, of(contoso, "mika")); c.name == "sessions are ended" && (err != nil || !u.SessionsValidFrom.Equal(at)) {
 			t.Errorf("an earlier time took the ending back: %v, %v", u.SessionsValidFrom, err)
 		}
+	}
+}
+
+// P06, P15: whoever is a guest has two accounts, and each of them can end what the guest holds.
+func guestsEnd(t *testing.T, first *world) {
+	for name, end := range map[string]func(w *world, guest directory.User) error{
+		"the guest is disabled": func(w *world, guest directory.User) error {
+			guest.Enabled = false
+			return w.db.UpdateUser(w.ctx, guest, w.entry(fabrikam))
+		},
+		"the guest is deleted": func(w *world, guest directory.User) error {
+			return w.db.DeleteUser(w.ctx, fabrikam, guest.ID, w.entry(fabrikam))
+		},
+		"the guest's sessions are ended": func(w *world, guest directory.User) error {
+			return w.db.RevokeSessions(w.ctx, fabrikam, guest.ID, w.now.Add(time.Second), w.entry(fabrikam))
+		},
+	} {
+		w := newWorld(t, first.open)
+		guest, home := w.guest(), w.token(contoso)
+		before, late := as(guest, home), as(guest, home)
+		w.issue(journal.Effects{Subject: w.subject(), NewRefreshTokens: []session.RefreshToken{home, before}})
+		w.must(end(w, guest))
+
+		got, err := w.db.RefreshToken(w.ctx, before.Hash)
+		w.must(err)
+		kept, err := w.db.RefreshToken(w.ctx, home.Hash)
+		w.must(err)
+		if got.RevokedAt.IsZero() || !kept.RevokedAt.IsZero() {
+			t.Errorf("%s: the guest's token is revoked at %v, that at home at %v", name, got.RevokedAt, kept.RevokedAt)
+		}
+		// A sign-in that was decided before leaves no token that might come to life.
+		issue := func(token session.RefreshToken) error {
+			return w.db.Commit(w.ctx, journal.Record{Effects: journal.Effects{Subject: w.subject(), NewRefreshTokens: []session.RefreshToken{token}}})
+		}
+		w.want("a guest's token after "+name, issue(late), journal.ErrChanged)
+		_, err = w.db.RefreshToken(w.ctx, late.Hash)
+		w.want("the token that was refused after "+name, err, session.ErrNotFound)
+		w.must(issue(w.token(contoso))) // at home
 	}
 }
 

@@ -50,6 +50,7 @@ func Run(t *testing.T, open Open) {
 		{"a new epoch voids nonces and begins another chain", newEpoch},
 		{"sessions are kept as they were issued", sessionRoundTrip},
 		{"sessions end for good", sessionsEnd},
+		{"a guest's tokens end with the guest's account, and those at home go on", guestsEnd},
 		{"a secret is made once", secretOnce},
 		{"what has expired is removed, and nothing else", sweep},
 		{"a domain names the tenant that has verified it", domains},
@@ -62,6 +63,7 @@ func Run(t *testing.T, open Open) {
 		{"policies change their version and keep their history", policies},
 		{"a registration belongs to one key, owner and quota", registrations},
 		{"one quota for registrations at the same time", quotaOnce},
+		{"a hybrid join counts against nobody and ends what went before", hybridJoin},
 		{"an administrator changes what administrators decide", updateDevice},
 		{"no method reaches into another tenant", isolation},
 		{"what another tenant has under the same ids stays as it is", sameIDs},
@@ -199,6 +201,22 @@ func (w *world) token(tenant directory.TenantID) session.RefreshToken {
 func (w *world) boundTo(p session.PRT) session.RefreshToken {
 	t := w.token(p.Tenant)
 	t.Session, t.Device, t.Registration = p.Session, p.Device, p.Registration
+	return t
+}
+
+// guest makes an account in fabrikam for contoso's mika.
+func (w *world) guest() directory.User {
+	w.t.Helper()
+	u := directory.User{ID: of(fabrikam, "guest"), Tenant: fabrikam, UPN: "mika#ext#@fabrikam.example", Enabled: true, Type: directory.Guest,
+		HomeTenant: contoso, HomeUser: of(contoso, "mika"), CreatedAt: w.now}
+	w.must(w.db.CreateUser(w.ctx, u, w.entry(fabrikam)))
+	return u
+}
+
+// as is a token of the same session in the tenant where its user is a guest.
+func as(guest directory.User, t session.RefreshToken) session.RefreshToken {
+	t.Hash, t.Family = prt.Hash(random()), uuid.NewString()
+	t.Tenant, t.User = guest.Tenant, guest.ID
 	return t
 }
 
