@@ -93,15 +93,22 @@ func TestSQLite(t *testing.T) {
 
 func newPRT(t *testing.T) session.PRT {
 	t.Helper()
+	_, p := newPRTAndText(t)
+	return p
+}
+
+// newPRTAndText returns what the client gets to see beside what the server remembers.
+func newPRTAndText(t *testing.T) (text string, p session.PRT) {
+	t.Helper()
 	key, err := prt.NewSessionKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, hash, err := prt.NewToken(prt.KindPRT)
+	text, hash, err := prt.NewToken(prt.KindPRT)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return session.PRT{Hash: hash, Session: "s", Tenant: "t", User: "u", Device: "d", Registration: "r", Key: key, KDF: prt.KDF2}
+	return text, session.PRT{Hash: hash, Session: "s", Tenant: "t", User: "u", Device: "d", Registration: "r", Key: key, KDF: prt.KDF2}
 }
 
 // TestAtRest looks for secrets in every file of the data directory, in the forms that somebody might search for.
@@ -110,8 +117,13 @@ func newPRT(t *testing.T) session.PRT {
 func TestAtRest(t *testing.T) {
 	place := t.TempDir()
 	db := openOrFail(t, place)
-	p := newPRT(t)
-	if err := db.Commit(t.Context(), journal.Record{Effects: journal.Effects{NewPRTs: []session.PRT{p}}}); err != nil {
+	text, p := newPRTAndText(t)
+	refreshText, refreshHash, err := prt.NewToken(prt.KindRefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	effects := journal.Effects{NewPRTs: []session.PRT{p}, NewRefreshTokens: []session.RefreshToken{{Hash: refreshHash, Family: "f"}}}
+	if err := db.Commit(t.Context(), journal.Record{Effects: effects, Rows: signInRow(1).Rows}); err != nil {
 		t.Fatal(err)
 	}
 	signingKey := []byte("-----BEGIN PRIVATE KEY----- of nobody")
@@ -123,10 +135,13 @@ func TestAtRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := contents(t, place)
-	if !bytes.Contains(files, p.Hash[:]) {
+	if !bytes.Contains(files, p.Hash[:]) || !bytes.Contains(files, refreshHash[:]) {
 		t.Fatal("the record is not in the files at all: this test looks in the wrong place")
 	}
-	for what, secret := range map[string][]byte{"session key": p.Key.Reveal(), "signing key": signingKey, "nonce key": nonceKey[:]} {
+	for what, secret := range map[string][]byte{
+		"session key": p.Key.Reveal(), "signing key": signingKey, "nonce key": nonceKey[:],
+		"Primary Refresh Token": []byte(text), "refresh token": []byte(refreshText),
+	} {
 		for form, text := range map[string]string{
 			"bytes": string(secret), "hex": hex.EncodeToString(secret), "base64": base64.RawStdEncoding.EncodeToString(secret),
 			"base64url": base64.RawURLEncoding.EncodeToString(secret),

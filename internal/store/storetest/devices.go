@@ -57,7 +57,11 @@ func registrations(_ *testing.T, w *world) {
 	w.issue(journal.Effects{NewRefreshTokens: []session.RefreshToken{token}})
 	spends := journal.Effects{SpendNonces: []journal.SpentNonce{nonce}, SpendTokens: []prt.Hash{token.Hash}, Subject: w.subject()}
 	w.want("a registration that is refused", w.register(w.another("phone"), false, 1, spends), device.ErrQuota)
+	spends.NewPRTs = []session.PRT{w.prt(contoso)}
 	w.must(w.register(w.another("phone"), false, 2, spends))
+	begun, err := w.db.PRT(w.ctx, spends.NewPRTs[0].Hash)
+	w.must(err)
+	w.same("session that began with the registration", begun, spends.NewPRTs[0])
 	w.want("the same request again", w.register(w.another("tablet"), false, 5, spends), journal.ErrNonceSpent)
 
 	// A new registration inherits no session, whatever its quota: the device is counted once.
@@ -156,6 +160,7 @@ func updateDevice(_ *testing.T, w *world) {
 	active := w.use()
 	active.At = w.now.Add(time.Minute)
 	w.issue(journal.Effects{Device: active})
+	w.issue(journal.Effects{Device: w.use()}) // of an earlier request, committed later
 
 	change := device.Device{ID: laptop.ID, Tenant: contoso, Enabled: true, Edition: device.TeamsRooms, Method: device.BulkEnrolment,
 		ProfileType: device.ProfileSecureVM, SystemLabels: []string{device.LabelCloudPC}, EnrollmentProfileName: "Kiosk", Ownership: "Company",

@@ -35,6 +35,12 @@ func domains(_ *testing.T, w *world) {
 	w.must(w.db.UpdateTenant(w.ctx, t, w.entry(contoso)))
 	w.want("a domain that was verified meanwhile", w.db.UpdateTenant(w.ctx, claim(true, "new.example"), w.entry(third)), directory.ErrExists)
 
+	// A domain that looks like another tenant's id names nobody but that tenant.
+	other, err := w.db.Tenant(w.ctx, fabrikam)
+	w.must(err)
+	other.Domains = append(other.Domains, directory.Domain{Name: string(contoso), Verified: true})
+	w.must(w.db.UpdateTenant(w.ctx, other, w.entry(fabrikam)))
+
 	for _, name := range []string{string(contoso), "contoso.example", "CONTOSO.example", "new.example"} {
 		got, err := w.db.TenantByName(w.ctx, name)
 		w.must(err)
@@ -42,9 +48,17 @@ func domains(_ *testing.T, w *world) {
 	}
 	all, err := w.db.Tenants(w.ctx)
 	w.must(err)
-	other, err := w.db.Tenant(w.ctx, fabrikam)
-	w.must(err)
 	w.same("every tenant", all, []directory.Tenant{t, other, claim(false, "new.example")})
+
+	// A domain that is given up names nobody, and another tenant may verify it.
+	t.Domains = t.Domains[:1]
+	w.must(w.db.UpdateTenant(w.ctx, t, w.entry(contoso)))
+	_, err = w.db.TenantByName(w.ctx, "new.example")
+	w.want("a domain that was given up", err, directory.ErrNotFound)
+	w.must(w.db.UpdateTenant(w.ctx, claim(true, "new.example"), w.entry(third)))
+	got, err := w.db.TenantByName(w.ctx, "new.example")
+	w.must(err)
+	w.same("tenant that has it now", got, claim(true, "new.example"))
 	t.ID = "e0000000-0000-4000-8000-000000000001"
 	w.want("update of an unknown tenant", w.db.UpdateTenant(w.ctx, t, w.entry(contoso)), directory.ErrNotFound)
 }
