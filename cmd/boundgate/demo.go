@@ -124,7 +124,7 @@ func (p *program) runCommand() *cobra.Command {
 			"policy, prints the administrator's password once, and serves on https://localhost:8443. Later starts serve what is there.",
 		Example: "  boundgate run",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			s, err := p.open(cmd.Context(), "", nil)
+			s, err := p.open(cmd.Context(), "", quieter)
 			if err != nil {
 				return err
 			}
@@ -145,9 +145,16 @@ func (p *program) runCommand() *cobra.Command {
 	}
 }
 
+// quieter leaves out the line for each request: whoever tries the program out reads what it prints.
+func quieter(c *config.Config) {
+	if c.Log.Level == "info" {
+		c.Log.Level = "warn"
+	}
+}
+
 // firstRun sets the example organisations up through the running server, as any administrator would, and keeps serving.
 func (p *program) firstRun(ctx context.Context) (err error) {
-	s, admin, err := p.firstStart(ctx, nil)
+	s, admin, err := p.firstStart(ctx, quieter)
 	if err != nil {
 		return err
 	}
