@@ -90,15 +90,22 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (s *Server, e
 func (s *Server) listen(ctx context.Context, cfg config.Config) (err error) {
 	var lc net.ListenConfig
 	if s.main, err = lc.Listen(ctx, "tcp", cfg.Listen); err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return cannotListen("listen", cfg.Listen, err)
 	}
 	if s.registration, err = lc.Listen(ctx, "tcp", cfg.DeviceRegistration.Listen); err != nil {
-		return fmt.Errorf("listen for device registration: %w", err)
+		return cannotListen("[device_registration] listen", cfg.DeviceRegistration.Listen, err)
 	}
 	cfg.Listen = s.main.Addr().String()
 	cfg.DeviceRegistration.Listen = s.registration.Addr().String()
 	s.config = cfg.WithDefaults()
 	return nil
+}
+
+func cannotListen(key, address string, cause error) error {
+	return &config.Problem{
+		Where: key, What: "cannot listen on " + address, Cause: cause,
+		Remedy: "Stop the program that uses the address, or set " + key + " to another one in the configuration file or its variable.",
+	}
 }
 
 // wire builds the domain over the stores, and the protocols over the domain.
