@@ -3,7 +3,8 @@
 // sqlite.go.
 //
 // Reads go to a pool of connections. Every write goes through one committer (commit.go), which groups what arrives together
-// into one transaction, so that a durable write costs a share of one fsync. Each query names its tenant (P13).
+// into one transaction, so that a durable write costs a share of one fsync. Each query names its tenant, or a token by the
+// hash of its secret text (P13). Where the disk or the file is at fault in a write, nothing is written any more (P19).
 package store
 
 import (

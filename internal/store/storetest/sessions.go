@@ -221,6 +221,7 @@ func sweep(t *testing.T, w *world) {
 	}{
 		{0, true, [3]int{0, 10, 10}},
 		{prt.NonceLifetime, true, [3]int{0, 10, 10}},
+		{prt.NonceLifetime + 4*time.Minute, true, [3]int{0, 10, 10}}, // for a node whose clock is that far behind
 		{session.PRTLifetime, false, [3]int{0, 10, 10}},
 		{session.PRTLifetime + 8*24*time.Hour, false, [3]int{0, 0, 10}},
 		{session.RefreshTokenLifetime, false, [3]int{0, 0, 10}},
