@@ -57,6 +57,9 @@ type Subject struct {
 	Tenant   directory.TenantID
 	User     directory.ObjectID
 	AuthTime time.Time
+	// PasswordChangedAt is when the password last changed, as the decision read it; the commit refuses where it has changed
+	// since, whatever the clock says. Zero where the decision did not look at it.
+	PasswordChangedAt time.Time
 }
 
 // DeviceUse is the registration on which the decision rests; the commit refuses with ErrChanged where it is no longer the

@@ -177,7 +177,9 @@ func (s *Service) checkUsers(a *attempt) error {
 			return aadsts.GrantRevoked
 		}
 	}
-	a.effects.Subject = &journal.Subject{Tenant: a.home.ID, User: a.homeUser.ID, AuthTime: a.origin.AuthTime}
+	a.effects.Subject = &journal.Subject{
+		Tenant: a.home.ID, User: a.homeUser.ID, AuthTime: a.origin.AuthTime, PasswordChangedAt: a.homeUser.PasswordChangedAt,
+	}
 	return nil
 }
 

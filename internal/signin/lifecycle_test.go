@@ -2,12 +2,14 @@ package signin_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"boundgate/internal/broker/brokertest"
 	"boundgate/internal/directory"
+	"boundgate/internal/journal"
 	"boundgate/internal/policy"
 )
 
@@ -158,5 +160,30 @@ func TestGuessingLocksTheGuesser(t *testing.T) {
 	v.server.Advance(3 * time.Minute)
 	if a := v.post(t, tokenV1, right); !a.ok() {
 		t.Errorf("three minutes later: %s", a.text)
+	}
+}
+
+// A decision that rests on a password that has changed before its commit is void, whatever the clock says. // P06
+func TestAPasswordThatChangesMeanwhile(t *testing.T) {
+	ctx := context.Background()
+	v := newVictim(t)
+	read := func() directory.User {
+		u, err := v.server.Store.UserByName(ctx, brokertest.Tenant, brokertest.Alice)
+		must(t, err)
+		return u
+	}
+	before := read()
+	must(t, v.server.Store.SetPassword(ctx, brokertest.Tenant, before.ID, before.PasswordHash, v.server.Now(), v.audit()))
+	later := v.server.Now().Add(time.Hour)
+	commit := func(u directory.User) error {
+		return v.server.Store.Commit(ctx, journal.Record{Effects: journal.Effects{Subject: &journal.Subject{
+			Tenant: brokertest.Tenant, User: u.ID, AuthTime: later, PasswordChangedAt: u.PasswordChangedAt,
+		}}})
+	}
+	if err := commit(before); !errors.Is(err, journal.ErrChanged) {
+		t.Errorf("a decision on the old password: %v, want ErrChanged", err)
+	}
+	if err := commit(read()); err != nil {
+		t.Errorf("a decision on the new one: %v", err)
 	}
 }

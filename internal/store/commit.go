@@ -123,9 +123,10 @@ func (tx *tx) spendNonce(ctx context.Context, n journal.SpentNonce) error {
 func (tx *tx) checkSubject(ctx context.Context, s journal.Subject) error {
 	const query = `
 		SELECT 1 FROM users
-		WHERE  tenant_id = $1 AND id = $2 AND enabled AND sessions_valid_from <= $3 AND password_changed_at <= $3`
+		WHERE  tenant_id = $1 AND id = $2 AND enabled AND sessions_valid_from <= $3 AND password_changed_at <= $3
+		  AND  ($4 = 0 OR password_changed_at = $4)`
 	var one int
-	err := tx.QueryRowContext(ctx, query, s.Tenant, s.User, micros(s.AuthTime)).Scan(&one)
+	err := tx.QueryRowContext(ctx, query, s.Tenant, s.User, micros(s.AuthTime), micros(s.PasswordChangedAt)).Scan(&one)
 	return absent("check user", err, journal.ErrChanged)
 }
 
