@@ -69,8 +69,6 @@ type DeviceUse struct {
 	Device       string
 	Registration string
 	At           time.Time
-	// ClaimedOSVersion is what the device said of its operating system in this request; "" for nothing.
-	ClaimedOSVersion string
 }
 
 // A Record is everything that one sign-in leaves behind.

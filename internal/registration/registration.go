@@ -84,7 +84,7 @@ type Authorization struct {
 	Client   directory.AppID
 	TokenID  string    // unique identifier of the token; it registers one device
 	SignIn   string    // the sign-in (token family) that the token derives from
-	AuthTime time.Time // when the person proved who they are; whole seconds
+	AuthTime time.Time // when the person proved who they are, in microseconds
 	Strength session.Strength
 	// Fresh is true where credentials were presented in the very request that gave the token: not a refresh token, not
 	// single sign-on.
@@ -170,7 +170,7 @@ func (r *Registrar) join(ctx context.Context, a *attempt, req Request) (Result, 
 	}
 	effects := journal.Effects{
 		SpendNonces: []journal.SpentNonce{spentToken(req.Authorization, a.at)},
-		Subject:     &journal.Subject{Tenant: tenant.ID, User: owner.ID, AuthTime: wholeSecond(req.Authorization.AuthTime)},
+		Subject:     &journal.Subject{Tenant: tenant.ID, User: owner.ID, AuthTime: req.Authorization.AuthTime},
 	}
 	certificate, d, err := r.register(ctx, a, journal.Registration{Device: d, Quota: tenant.Settings.Quota()}, keys, effects)
 	return Result{Device: d, Certificate: certificate, Owner: owner}, err
@@ -321,7 +321,3 @@ func spentToken(auth Authorization, at time.Time) journal.SpentNonce {
 		Expires: at.Add(session.AccessTokenLifetime + clockSkew),
 	}
 }
-
-// wholeSecond returns the end of the second that a token's auth_time names: the sign-in was somewhere within it, perhaps
-// after the user's account was made in the same second.
-func wholeSecond(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Second - 1) }

@@ -2,12 +2,8 @@ package signin
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // the wire's certificate thumbprint is SHA-1; it only finds the record
-	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -94,7 +90,7 @@ func (s *Service) proveSession(ctx context.Context, a *attempt) error {
 // proveKey checks a request that is signed with a device key: the key of a registration in the user's home tenant, whose
 // certificate the request shows.
 func (s *Service) proveKey(ctx context.Context, a *attempt) error {
-	d, err := s.Devices.DeviceByKey(ctx, a.home.ID, keyThumbprint(a.signed.Certificate))
+	d, err := s.Devices.DeviceByKey(ctx, a.home.ID, device.KeyThumbprint(a.signed.Certificate.RawSubjectPublicKeyInfo))
 	if errors.Is(err, device.ErrNotFound) {
 		return failProof("no device of the tenant has this key")
 	}
@@ -119,18 +115,11 @@ func verifyKey(p *prt.DeviceProof, d device.Device) error {
 	if err := p.Verify(key); err != nil {
 		return failProof("signature: %w", err)
 	}
-	sum := sha1.Sum(p.Certificate.Raw) //nolint:gosec // as above
-	shown := strings.ToUpper(hex.EncodeToString(sum[:]))
+	shown := device.Thumbprint(p.Certificate)
 	if subtle.ConstantTimeCompare([]byte(shown), []byte(d.CertificateThumbprint)) != 1 {
 		return failProof("the certificate is not the one that was issued to the device")
 	}
 	return nil
-}
-
-// keyThumbprint names a certificate's key: the SHA-256 of its SubjectPublicKeyInfo in base64url.
-func keyThumbprint(c *x509.Certificate) string {
-	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // checkNonce checks the nonce of a proof that has verified, and notes that this request spends it (P03).
@@ -163,7 +152,7 @@ func (s *Service) nameDevice(ctx context.Context, a *attempt, id string) error {
 func (a *attempt) useDevice(d device.Device) {
 	a.device = &d
 	a.effects.Device = &journal.DeviceUse{
-		Tenant: d.Tenant, Device: d.ID, Registration: d.Registration, At: a.at, ClaimedOSVersion: a.claimedOS(),
+		Tenant: d.Tenant, Device: d.ID, Registration: d.Registration, At: a.at,
 	}
 }
 
