@@ -21,6 +21,7 @@ var (
 	ErrTokenSpent   = errors.New("journal: the refresh token has been used")
 	ErrTokenRevoked = errors.New("journal: the token or its session has been revoked")
 	ErrUpgraded     = errors.New("journal: the refresh token has become a Primary Refresh Token already")
+	ErrCodeSpent    = errors.New("journal: the code has been used")
 	// ErrChanged means that the user, the device or its registration was disabled, deleted or replaced, or the password
 	// changed, between the decision and the commit.
 	ErrChanged = errors.New("journal: the user or device has changed meanwhile")
@@ -40,9 +41,31 @@ type Effects struct {
 	// NewPRTs and NewRefreshTokens are issued.
 	NewPRTs          []session.PRT
 	NewRefreshTokens []session.RefreshToken
+	// NewCodes are issued; SpendCodes are redeemed, ErrCodeSpent when one has been.
+	NewCodes   []session.Code
+	SpendCodes []prt.Hash
+	// AnswerDeviceCode is a person's answer to a device code, and SpendDeviceCodes are those that tokens are issued for;
+	// ErrCodeSpent where another was first.
+	AnswerDeviceCode *DeviceCodeAnswer
+	SpendDeviceCodes []prt.Hash
+	// Browser is an account that has signed in in a browser.
+	Browser *BrowserSignIn
 	// Subject and Device must still be as they were when the commit happens.
 	Subject *Subject
 	Device  *DeviceUse
+}
+
+// A BrowserSignIn records that a person has signed in in a browser. The cookie's text changes with every sign-in, so that a
+// cookie that was planted before is worth nothing afterwards; the other accounts in the browser move along.
+type BrowserSignIn struct {
+	Before prt.Hash // of the cookie's text until now; zero for a browser without one
+	Record session.Browser
+}
+
+// A DeviceCodeAnswer is a person's answer to a device code.
+type DeviceCodeAnswer struct {
+	Code     prt.Hash
+	Approval *session.Approval // nil declines
 }
 
 // A SpentNonce is a nonce that a proof has used.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strings"
 )
 
 // A Hash is the SHA-256 of a token's text: what the server keeps of it.
@@ -18,6 +19,8 @@ const (
 	KindPRT          Kind = 'P'
 	KindRefreshToken Kind = 'R'
 	KindCode         Kind = 'C'
+	KindBrowser      Kind = 'B' // a browser's cookie
+	KindDeviceCode   Kind = 'D'
 )
 
 const (
@@ -44,7 +47,7 @@ func ParseToken(text string) (Kind, Hash, error) {
 		return 0, Hash{}, fmt.Errorf("%w: not a token of this server", ErrMalformed)
 	}
 	kind := Kind(text[len(tokenPrefix)])
-	if kind != KindPRT && kind != KindRefreshToken && kind != KindCode {
+	if !strings.ContainsRune("PRCBD", rune(kind)) {
 		return 0, Hash{}, fmt.Errorf("%w: unknown kind of token", ErrMalformed)
 	}
 	if _, err := decode64(strict64, text[len(tokenPrefix)+1:]); err != nil {

@@ -81,12 +81,15 @@ type RefreshToken struct {
 	Device       string
 	Registration string
 	Origin       Origin
-	Interactive  bool      // issued by an interactive sign-in, so that it may become a PRT (decided once)
-	UpgradedAt   time.Time // when it became a PRT; zero otherwise
-	IssuedAt     time.Time
-	ExpiresAt    time.Time
-	SpentAt      time.Time // when it was rotated; zero while it is the family's newest
-	RevokedAt    time.Time // zero while valid
+	// ClientApp is the kind of client that signed in (policy.ClientAppType); "" for a native one. What began in a browser
+	// stays a browser's, and what did not never becomes one.
+	ClientApp   string
+	Interactive bool      // issued by an interactive sign-in, so that it may become a PRT (decided once)
+	UpgradedAt  time.Time // when it became a PRT; zero otherwise
+	IssuedAt    time.Time
+	ExpiresAt   time.Time
+	SpentAt     time.Time // when it was rotated; zero while it is the family's newest
+	RevokedAt   time.Time // zero while valid
 }
 
 // Bound reports whether the token may be redeemed only inside a request signed with its session's key.
@@ -96,7 +99,9 @@ func (t RefreshToken) Bound() bool { return t.Session != "" }
 const (
 	PRTLifetime          = 14 * 24 * time.Hour
 	RefreshTokenLifetime = 90 * 24 * time.Hour
-	AccessTokenLifetime  = time.Hour
+	// SPATokenLifetime is that of a refresh token in a page's hands (single-page application).
+	SPATokenLifetime    = 24 * time.Hour
+	AccessTokenLifetime = time.Hour
 	// FreshFor is how long after an interactive sign-in a device may be registered and a refresh token become a PRT.
 	FreshFor = 10 * time.Minute
 )

@@ -97,6 +97,9 @@ func (tx *tx) apply(ctx context.Context, e journal.Effects, keys [][]byte, now i
 			return wrap("revoke family", err)
 		}
 	}
+	if err := tx.applyInteractive(ctx, e, now); err != nil {
+		return err
+	}
 	for n, p := range e.NewPRTs {
 		if err := tx.insertPRT(ctx, p, keys[n]); err != nil {
 			return err
@@ -218,10 +221,10 @@ func (tx *tx) insertRefreshToken(ctx context.Context, t session.RefreshToken) er
 	}
 	const query = `
 		INSERT INTO refresh_tokens (hash, family, tenant_id, user_id, client_id, home_tenant, home_user, session_id, device_id,
-		                            registration, origin, interactive, issued_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
+		                            registration, origin, client_app, interactive, issued_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`
 	_, err = tx.ExecContext(ctx, query, t.Hash[:], t.Family, t.Tenant, t.User, t.Client, t.Home, t.HomeUser, t.Session, t.Device,
-		t.Registration, string(origin), t.Interactive, micros(t.IssuedAt), micros(t.ExpiresAt))
+		t.Registration, string(origin), t.ClientApp, t.Interactive, micros(t.IssuedAt), micros(t.ExpiresAt))
 	return wrap("insert refresh token", err)
 }
 

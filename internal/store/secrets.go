@@ -94,6 +94,12 @@ func (db *DB) BumpEpoch(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, query, epoch); err != nil {
 			return wrap("begin nonce epoch", err)
 		}
+		// What was redeemed since the backup looks unredeemed in it.
+		for _, query := range []string{`DELETE FROM codes`, `DELETE FROM device_codes`} {
+			if _, err := tx.ExecContext(ctx, query); err != nil {
+				return wrap("void codes", err)
+			}
+		}
 		if err := saveChain(ctx, tx, *tx.chain); err != nil {
 			return err
 		}

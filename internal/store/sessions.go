@@ -56,13 +56,13 @@ func (db *DB) scanPRT(row scanner) (session.PRT, error) {
 func (db *DB) RefreshToken(ctx context.Context, hash prt.Hash) (session.RefreshToken, error) {
 	const query = `
 		SELECT family, tenant_id, user_id, client_id, home_tenant, home_user, session_id, device_id, registration, origin,
-		       interactive, upgraded_at, issued_at, expires_at, spent_at, revoked_at
+		       client_app, interactive, upgraded_at, issued_at, expires_at, spent_at, revoked_at
 		FROM   refresh_tokens WHERE hash = $1`
 	t := session.RefreshToken{Hash: hash}
 	var origin []byte
 	var upgraded, issued, expires, spent, revoked int64
 	err := db.read.QueryRowContext(ctx, query, hash[:]).Scan(&t.Family, &t.Tenant, &t.User, &t.Client, &t.Home, &t.HomeUser, &t.Session,
-		&t.Device, &t.Registration, &origin, &t.Interactive, &upgraded, &issued, &expires, &spent, &revoked)
+		&t.Device, &t.Registration, &origin, &t.ClientApp, &t.Interactive, &upgraded, &issued, &expires, &spent, &revoked)
 	if err != nil {
 		return t, absent("read refresh token", err, session.ErrNotFound)
 	}
@@ -98,6 +98,7 @@ func (tx *tx) revokeSessions(ctx context.Context, tenant directory.TenantID, use
 func (tx *tx) endUserSessions(ctx context.Context, tenant directory.TenantID, user directory.ObjectID, now int64) error {
 	return tx.each(ctx, []string{
 		`UPDATE prts SET revoked_at = $1 WHERE tenant_id = $2 AND user_id = $3 AND revoked_at = 0`,
+		`UPDATE browser_sessions SET revoked_at = $1 WHERE tenant_id = $2 AND user_id = $3 AND revoked_at = 0`,
 		`UPDATE refresh_tokens SET revoked_at = $1 WHERE home_tenant = $2 AND home_user = $3 AND revoked_at = 0`,
 		`UPDATE refresh_tokens SET revoked_at = $1 WHERE tenant_id = $2 AND user_id = $3 AND home_tenant <> tenant_id AND revoked_at = 0`,
 	}, now, tenant, user)
@@ -143,6 +144,9 @@ func (tx *tx) sweep(ctx context.Context, now time.Time, batch int) (full bool, e
 		before time.Time
 	}{
 		{`DELETE FROM spent_nonces WHERE id IN (SELECT id FROM spent_nonces WHERE expires_at < $1 LIMIT $2)`, now.Add(-prt.NonceLifetime)},
+		{`DELETE FROM codes WHERE hash IN (SELECT hash FROM codes WHERE expires_at < $1 LIMIT $2)`, now.Add(-time.Hour)},
+		{`DELETE FROM device_codes WHERE hash IN (SELECT hash FROM device_codes WHERE expires_at < $1 LIMIT $2)`, now.Add(-time.Hour)},
+		{`DELETE FROM browser_sessions WHERE expires_at < $1 AND hash IN (SELECT hash FROM browser_sessions WHERE expires_at < $1 LIMIT $2)`, now},
 		{`DELETE FROM prts WHERE hash IN (SELECT hash FROM prts WHERE expires_at < $1 LIMIT $2)`, now.AddDate(0, 0, -7)},
 		{`DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)`, now.AddDate(0, 0, -7)},
 	} {
