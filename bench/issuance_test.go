@@ -78,7 +78,7 @@ func newWorld(b *testing.B, policies int) world {
 	}, row()))
 	w.addPolicies(b, policies, row)
 	w.addSession(b, at, row)
-	keys, err := token.LoadKeys(ctx, db)
+	keys, err := token.LoadKeys(ctx, db, time.Now())
 	check(b, err)
 	pool, err := password.NewPool(1, 1)
 	check(b, err)

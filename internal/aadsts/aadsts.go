@@ -24,7 +24,9 @@ type Error struct {
 	Generic bool
 	// RetryAfter is the number of seconds to wait; 0 for none.
 	RetryAfter int
-	cause      error
+	// Claims is a claims challenge for the client to repeat, in JSON; "" for none.
+	Claims string
+	cause  error
 }
 
 // Error implements error. It names the cause, so it is for the server's own log.
@@ -62,6 +64,9 @@ func (e *Error) Saying(format string, args ...any) *Error {
 
 // WithRemedy returns a copy of e with another remedy.
 func (e *Error) WithRemedy(remedy string) *Error { c := *e; c.Remedy = remedy; return &c }
+
+// WithClaims returns a copy of e with a claims challenge.
+func (e *Error) WithClaims(claims string) *Error { c := *e; c.Claims = claims; return &c }
 
 // HTTPStatus returns the status that the error is answered with.
 func (e *Error) HTTPStatus() int {
@@ -202,4 +207,82 @@ var (
 		Message: "The request is too large.", Remedy: "Send a smaller request."}
 	ServerError = &Error{Code: 90033, OAuth: "server_error", Status: 503,
 		Message: "The service is temporarily unavailable.", Remedy: "Read the server's log with the correlation id, mend the cause, and try again."}
+)
+
+// The authorization endpoint and its pages.
+var (
+	SignInNeeded = &Error{Code: 50058, OAuth: "login_required",
+		Message: "Nobody is signed in.", Remedy: "Sign in interactively."}
+	FreshSignInNeeded = &Error{Code: 70044, OAuth: "login_required",
+		Message: "The sign-in is too old for this request.", Remedy: "Sign in again."}
+	AccountSelectionNeeded = &Error{Code: 16000, OAuth: interaction,
+		Message: "Several accounts are signed in, or none that was asked for.", Remedy: "Choose an account."}
+	SecondFactorUnregistered = &Error{Code: 50079, OAuth: interaction, SubError: "basic_action",
+		Message: "Multifactor authentication is required, and the user has registered no second factor.",
+		Remedy:  "Sign in interactively and register a second factor."}
+	SecondFactorWrong = &Error{Code: 500121, OAuth: invalidGrant,
+		Message: "Authentication failed during the request for a second factor.",
+		Remedy:  "Wait for the next code, check the clock of the device that shows it, and try again."}
+	SecondFactorLocked = &Error{Code: 50088, OAuth: invalidGrant, RetryAfter: 600,
+		Message: "Too many wrong codes of a second factor.", Remedy: "Wait ten minutes and try again."}
+	ConsentNeeded = &Error{Code: 65001, OAuth: interaction, SubError: "consent_required",
+		Message: "The user or an administrator has not agreed to the use of the application.",
+		Remedy:  "Sign in interactively and agree to what the application asks for."}
+	AdminConsentNeeded = &Error{Code: 90094, OAuth: interaction, SubError: "consent_required",
+		Message: "An administrator must agree to the use of the application.",
+		Remedy:  "Ask an administrator to grant the application what it asks for."}
+	ConsentDeclined = &Error{Code: 65004, OAuth: "access_denied",
+		Message: "The user declined to agree to the use of the application.", Remedy: "Sign in again and agree, if the application is one that you trust."}
+	RedirectURIUnknown = &Error{Code: 50011, OAuth: invalidRequest,
+		Message: "The redirect URI of the request is not one that is registered for the application.",
+		Remedy:  "Register the redirect URI, exactly as it is sent, with the application."}
+	DeviceProofFailed = &Error{Code: 50099, OAuth: invalidGrant,
+		Message: "The device's answer to the challenge is not valid.", Remedy: "Try again; if it fails again, register the device anew."}
+	HomeNotTrusted = &Error{Code: 530004, OAuth: interaction, SubError: "message_only",
+		Message: "The organisation does not accept what the home organisation says of the device or of the sign-in.",
+		Remedy:  "Ask an administrator to trust the home organisation in the cross-tenant access settings."}
+)
+
+// Authorization codes and device codes.
+var (
+	CodeRedeemed = &Error{Code: 54005, OAuth: invalidGrant,
+		Message: "The code has been redeemed already.", Remedy: "Sign in again; if this was not you, revoke the user's sessions."}
+	CodeExpired = &Error{Code: 70008, OAuth: invalidGrant,
+		Message: "The authorization code has expired.", Remedy: "Sign in again and redeem the code within a minute."}
+	RedirectURIMismatch = &Error{Code: 501461, OAuth: invalidGrant,
+		Message: "The redirect URI differs from that of the authorization request.", Remedy: "Send the same redirect_uri in both requests."}
+	VerifierMismatch = &Error{Code: 501481, OAuth: invalidGrant,
+		Message: "The code verifier does not match the code challenge of the authorization request.", Remedy: "Send the code_verifier that the code_challenge was made of."}
+	CrossOriginOnly = &Error{Code: 9002327, OAuth: invalidRequest,
+		Message: "Tokens for a single-page application are redeemed by cross-origin requests only.", Remedy: "Redeem the grant from the page that it was issued to."}
+	AuthorizationPending = &Error{Code: 70016, OAuth: "authorization_pending",
+		Message: "The user has not answered yet.", Remedy: "Ask again after the interval."}
+	PollTooFast = &Error{Code: 70016, OAuth: "slow_down",
+		Message: "The client asks too often.", Remedy: "Wait five seconds longer between two requests."}
+	AuthorizationDeclined = &Error{Code: 70018, OAuth: "authorization_declined",
+		Message: "The user has declined the request.", Remedy: "Begin again if this was a mistake."}
+	DeviceCodeExpired = &Error{Code: 70020, OAuth: "expired_token",
+		Message: "The device code has expired.", Remedy: "Begin again and enter the new code within fifteen minutes."}
+	DeviceCodeWrong = &Error{Code: 70000, OAuth: "bad_verification_code",
+		Message: "The device code is not one of this server.", Remedy: "Begin again."}
+	UserCodeWrong = &Error{Code: 70019, OAuth: invalidRequest,
+		Message: "The code is not one that waits for an answer.", Remedy: "Check the code that the device shows, or begin again on the device."}
+	AssertionInvalid = &Error{Code: 50013, OAuth: invalidGrant,
+		Message: "The assertion is not an access token for this application.", Remedy: "Show the access token that the application was called with, before it expires."}
+)
+
+// How client applications prove themselves.
+var (
+	ClientAuthMissing = &Error{Code: 7000218, OAuth: "invalid_client", Status: 401,
+		Message: "The request must contain client_assertion or client_secret.", Remedy: "Send the application's secret or an assertion signed by its certificate."}
+	ClientSecretWrong = &Error{Code: 7000215, OAuth: "invalid_client", Status: 401,
+		Message: "The client secret is wrong.", Remedy: "Send the text of the secret, not its id."}
+	ClientSecretExpired = &Error{Code: 7000222, OAuth: "invalid_client", Status: 401,
+		Message: "The client secret has expired.", Remedy: "Add a new secret to the application."}
+	ClientAssertionInvalid = &Error{Code: 700027, OAuth: "invalid_client", Status: 401,
+		Message: "The client assertion is not valid.", Remedy: "Sign the assertion with the key of a registered certificate, name that certificate by x5t or x5t#S256, and make it for this token endpoint."}
+	FederatedMismatch = &Error{Code: 700213, OAuth: "invalid_client", Status: 401,
+		Message: "No federated identity credential has the assertion's subject and audience.", Remedy: "Make the federated credential's subject and audience those of the assertion."}
+	ApplicationDisabled = &Error{Code: 7000112, OAuth: "unauthorized_client",
+		Message: "The application is disabled.", Remedy: "Ask an administrator to enable the application."}
 )

@@ -32,8 +32,23 @@ type Application struct {
 	AppID       AppID  `json:"appId"`
 	DisplayName string `json:"displayName"`
 	// PublicClient is true for applications that can hold no secret of their own.
-	PublicClient bool     `json:"publicClient"`
-	RedirectURIs []string `json:"redirectUris,omitempty"`
+	PublicClient bool `json:"publicClient"`
+	// RedirectURIs are those of the public client platform: native applications. Where they match, Redirect says.
+	RedirectURIs    []string `json:"redirectUris,omitempty"`
+	WebRedirectURIs []string `json:"webRedirectUris,omitempty"`
+	SPARedirectURIs []string `json:"spaRedirectUris,omitempty"`
+	// ServicePrincipal is the application's object in the tenant, for which tokens of its own are issued.
+	ServicePrincipal ObjectID `json:"servicePrincipalId,omitempty"`
+	// Disabled keeps the application from getting any token.
+	Disabled bool `json:"disabled,omitempty"`
+	// What the application proves itself with; one that has none of it is public.
+	Secrets      []ClientSecret        `json:"secrets,omitempty"`
+	Certificates []ClientCertificate   `json:"certificates,omitempty"`
+	Federated    []FederatedCredential `json:"federatedCredentials,omitempty"`
+	// Family lets the application redeem refresh tokens of its family, where the tenant has that switched on.
+	Family bool `json:"family,omitempty"`
+	// SigningAlgorithm is that of ID tokens for the application: ES256, or "" for RS256.
+	SigningAlgorithm string `json:"signingAlgorithm,omitempty"`
 	// Listed is true for the applications that the administrator sees in the catalogue of supported applications.
 	Listed bool `json:"listed,omitempty"`
 	// MinimumVersion is the first version that signs in through the broker; "" where any does.
@@ -60,6 +75,10 @@ type Resource struct {
 	IdentifierURIs []string `json:"identifierUris,omitempty"`
 	// EarlyBound lists resources that are reached together with this one: policies for them apply at once.
 	EarlyBound []AppID `json:"earlyBound,omitempty"`
+	// SigningAlgorithm is that of access tokens for the resource: ES256, or "" for RS256.
+	SigningAlgorithm string `json:"signingAlgorithm,omitempty"`
+	// Scopes are what clients may ask for on behalf of a person; a resource that lists none takes any name.
+	Scopes []Scope `json:"scopes,omitempty"`
 	// Supported is true for the resources of S14, and Windows Cloud Login, which the source selects beside them.
 	Supported bool `json:"supported,omitempty"`
 	BuiltIn   bool `json:"builtIn,omitempty"`

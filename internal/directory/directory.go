@@ -62,6 +62,10 @@ type Settings struct {
 	AllowStaleRegistration bool `json:"allowStaleRegistration"`
 	// DenyPasswordGrant switches the resource owner password credentials grant off.
 	DenyPasswordGrant bool `json:"denyPasswordGrant"`
+	// DenyUserConsent leaves it to administrators to agree to what applications ask for.
+	DenyUserConsent bool `json:"denyUserConsent"`
+	// FamilyRefreshTokens lets the applications of a family redeem one another's refresh tokens.
+	FamilyRefreshTokens bool `json:"familyRefreshTokens"`
 	// DevicesPerUser is the registration quota; 0 means DefaultDevicesPerUser.
 	DevicesPerUser int `json:"devicesPerUser"`
 	// InboundTrust lists the home tenants whose device claims this tenant believes for its guests.
@@ -95,6 +99,7 @@ type InboundTrust struct {
 	CompliantDevice  bool     `json:"isCompliantDeviceAccepted"`
 	HybridJoined     bool     `json:"isHybridAzureADJoinedDeviceAccepted"`
 	FilterAttributes bool     `json:"areDeviceFilterAttributesAccepted"`
+	MultiFactor      bool     `json:"isMfaAccepted"`
 }
 
 // UserType tells members from guests, in Graph's spelling.

@@ -10,6 +10,7 @@ import (
 
 	"boundgate/internal/device"
 	"boundgate/internal/directory"
+	"boundgate/internal/factor"
 	"boundgate/internal/prt"
 	"boundgate/internal/session"
 	"boundgate/internal/signinlog"
@@ -22,6 +23,7 @@ var (
 	ErrTokenRevoked = errors.New("journal: the token or its session has been revoked")
 	ErrUpgraded     = errors.New("journal: the refresh token has become a Primary Refresh Token already")
 	ErrCodeSpent    = errors.New("journal: the code has been used")
+	ErrFactorSpent  = errors.New("journal: the second factor's code has been used")
 	// ErrChanged means that the user, the device or its registration was disabled, deleted or replaced, or the password
 	// changed, between the decision and the commit.
 	ErrChanged = errors.New("journal: the user or device has changed meanwhile")
@@ -48,6 +50,11 @@ type Effects struct {
 	// ErrCodeSpent where another was first.
 	AnswerDeviceCode *DeviceCodeAnswer
 	SpendDeviceCodes []prt.Hash
+	// NewFactors are registered, and UseFactors have been shown; ErrFactorSpent where one has been shown before.
+	NewFactors []factor.Factor
+	UseFactors []FactorUse
+	// NewConsents add to what a person has agreed to.
+	NewConsents []directory.Consent
 	// Browser is an account that has signed in in a browser.
 	Browser *BrowserSignIn
 	// Subject and Device must still be as they were when the commit happens.
@@ -60,6 +67,16 @@ type Effects struct {
 type BrowserSignIn struct {
 	Before prt.Hash // of the cookie's text until now; zero for a browser without one
 	Record session.Browser
+}
+
+// A FactorUse is a second factor as it has been shown: the time step of a code, or the counter of a passkey.
+type FactorUse struct {
+	Tenant    directory.TenantID
+	User      directory.ObjectID
+	ID        string
+	Step      int64
+	SignCount uint32
+	At        time.Time
 }
 
 // A DeviceCodeAnswer is a person's answer to a device code.

@@ -24,18 +24,15 @@ func parseWorkspace(id string) (workspace, error) {
 	return workspace(parsed), nil
 }
 
-const (
-	interactivePrefix    = "interactive_"
-	nonInteractivePrefix = "noninteractive_"
-)
+// prefixes name the workspaces' tables of each kind of row.
+var prefixes = map[string]string{
+	signinlog.InteractiveTable: "interactive_", signinlog.NonInteractiveTable: "noninteractive_",
+	signinlog.ServicePrincipalTable: "serviceprincipal_",
+}
 
 // table names the workspace's table of rows of the given one.
 func (w workspace) table(table string) string {
-	prefix := nonInteractivePrefix
-	if table == signinlog.InteractiveTable {
-		prefix = interactivePrefix
-	}
-	return prefix + fmt.Sprintf("%x", w[:])
+	return prefixes[table] + fmt.Sprintf("%x", w[:])
 }
 
 // The hidden columns that hold a row's place in its chain, and its bytes where the columns alone would not give them back.
@@ -55,8 +52,9 @@ type field struct{ name, kind string }
 
 // layouts are the columns of the tables, in the order in which values gives them.
 var layouts = map[string][]field{
-	signinlog.InteractiveTable:    layout(signinlog.InteractiveTable),
-	signinlog.NonInteractiveTable: layout(signinlog.NonInteractiveTable),
+	signinlog.InteractiveTable:      layout(signinlog.InteractiveTable),
+	signinlog.NonInteractiveTable:   layout(signinlog.NonInteractiveTable),
+	signinlog.ServicePrincipalTable: layout(signinlog.ServicePrincipalTable),
 }
 
 // layout lists every member of a row, also those that queries do not see in this table: a row that has them comes back

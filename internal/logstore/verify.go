@@ -56,7 +56,7 @@ type chainTable struct {
 
 func (l *DB) chainTables(ctx context.Context) ([]chainTable, error) {
 	list := []chainTable{{name: unreadable}}
-	for prefix, table := range map[string]string{interactivePrefix: signinlog.InteractiveTable, nonInteractivePrefix: signinlog.NonInteractiveTable} {
+	for table, prefix := range prefixes {
 		names, err := l.rowTables(ctx, prefix)
 		if err != nil {
 			return nil, err

@@ -22,6 +22,7 @@ type Claims struct {
 	Resource             string    `json:"resource"`
 	RedirectURI          string    `json:"redirect_uri"`
 	RequestNonce         string    `json:"request_nonce"`
+	Nonce                string    `json:"nonce"` // of an answer to PKeyAuth
 	RefreshToken         Secret    `json:"refresh_token"`
 	PreviousRefreshToken Secret    `json:"previous_refresh_token"`
 	Username             string    `json:"username"`

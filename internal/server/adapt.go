@@ -42,6 +42,9 @@ func (a authenticator) caller(ctx context.Context, bearer string, audience direc
 	if err != nil {
 		return admin.Caller{}, err
 	}
+	if c.AppOnly { // applications hold no directory role
+		return admin.Caller{}, fmt.Errorf("%w: a token of an application, not of a person", token.ErrInvalid)
+	}
 	return a.admin.CallerFor(ctx, admin.Subject{Tenant: c.Tenant, User: c.User, App: c.Client, AuthTime: c.AuthTime})
 }
 

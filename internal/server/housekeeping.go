@@ -26,3 +26,20 @@ func (s *Server) sweep(ctx context.Context) {
 		}
 	}
 }
+
+// rotateKeys reads the signing keys every minute and makes the next ones when they are due. Failing is told and tried again:
+// the keys at hand go on signing.
+func (s *Server) rotateKeys(ctx context.Context) {
+	every := time.NewTicker(sweepEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+			if err := s.keys.Rotate(ctx, now()); err != nil && ctx.Err() == nil {
+				s.log.Error("rotate the signing keys", "error", err)
+			}
+		}
+	}
+}

@@ -19,8 +19,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"boundgate/internal/admin"
+	"boundgate/internal/clientauth"
 	"boundgate/internal/config"
 	"boundgate/internal/device"
+	"boundgate/internal/factor"
 	"boundgate/internal/inforce"
 	"boundgate/internal/logquery"
 	"boundgate/internal/logstore"
@@ -48,6 +50,7 @@ type Server struct {
 	logs         *logstore.DB
 	feeder       *logstore.Feeder
 	passwords    *password.Pool
+	keys         *token.Keys
 	certificates *servertls.Certificates
 	main         net.Listener
 	registration net.Listener
@@ -111,7 +114,7 @@ func cannotListen(key, address string, cause error) error {
 // wire builds the domain over the stores, and the protocols over the domain.
 func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 	metrics := telemetry.NewMetrics()
-	signingKeys, err := token.LoadKeys(ctx, s.db)
+	signingKeys, err := token.LoadKeys(ctx, s.db, now())
 	if err != nil {
 		return nil, err
 	}
@@ -119,10 +122,16 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.keys = signingKeys
 	issuer := &token.Issuer{URL: s.config.PublicURL, Keys: signingKeys}
 	verifier := &token.Verifier{Issuer: issuer, Now: time.Now}
+	passkeys, err := factor.NewPasskeys(s.config.PublicURL)
+	if err != nil {
+		return nil, err
+	}
 	signIns := &signin.Service{
 		Directory: s.db, Devices: s.db, Sessions: s.db, Policies: inforce.New(s.db), Journal: s.db, Passwords: s.passwords,
+		Factors: s.db, Passkeys: passkeys, Clients: &clientauth.Verifier{URL: s.config.PublicURL}, Verifier: verifier,
 		Tokens: issuer, Nonces: nonces, Attempts: signin.NewAttempts(), Now: now, Log: s.log,
 		Observe: countOutcomes(metrics.Registry, "boundgate_sign_ins_total", "Sign-in requests by AADSTS code; 0 is success."),
 	}
@@ -181,6 +190,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.feeder.Run(ctx) })
 	background.Go(func() { s.sweep(ctx) })
+	background.Go(func() { s.rotateKeys(ctx) })
 	retention := &logstore.Retention{Logs: s.logs, Days: s.config.Logs.RetentionDays, Now: time.Now, Log: s.log}
 	background.Go(func() { retention.Run(ctx) })
 

@@ -45,7 +45,6 @@ type Code struct {
 	Device       string
 	Registration string
 	From         From // the authorization request
-	ClientApp    string
 	Origin       Origin
 	Interactive  bool // the person proved who they are in this very visit
 	IssuedAt     time.Time

@@ -81,9 +81,12 @@ type RefreshToken struct {
 	Device       string
 	Registration string
 	Origin       Origin
-	// ClientApp is the kind of client that signed in (policy.ClientAppType); "" for a native one. What began in a browser
-	// stays a browser's, and what did not never becomes one.
-	ClientApp   string
+	// Platform is that of the redirect URI that the sign-in began with: web, spa or publicClient; "" where there was none.
+	// What began in a browser stays a browser's, and what did not never becomes one.
+	Platform string
+	// Resource (v1) and Scope are what the token was asked for with: a redemption that names neither means them.
+	Resource    string
+	Scope       string
 	Interactive bool      // issued by an interactive sign-in, so that it may become a PRT (decided once)
 	UpgradedAt  time.Time // when it became a PRT; zero otherwise
 	IssuedAt    time.Time

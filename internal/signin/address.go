@@ -24,22 +24,25 @@ func (s *Service) address(ctx context.Context, a *attempt) error {
 	if err := s.addressTenant(ctx, a); err != nil {
 		return err
 	}
-	a.client = directory.AppID(strings.ToLower(a.words().client))
+	a.client = normalAppID(a.words().client)
 	if err := s.addressClient(ctx, a); err != nil {
+		return err
+	}
+	if err := a.checkCodeRequest(); err != nil {
 		return err
 	}
 	if a.issuesPRT() {
 		// A PRT is for the authorization server itself; the log shows it as Entra's does.
 		return s.addressResource(ctx, a, string(directory.AzureADGraph))
 	}
-	t, err := parseTarget(a.req.Version, a.words())
+	t, err := parseTarget(a.version(), a.words())
 	if err != nil {
 		return err
 	}
 	a.requested = t
 	identifier := t.identifier
 	switch {
-	case identifier == "" && a.req.Version == token.V2:
+	case identifier == "" && a.version() == token.V2:
 		identifier = string(directory.MicrosoftGraph)
 	case identifier == "":
 		identifier = string(directory.AzureADGraph)
@@ -57,7 +60,7 @@ func (s *Service) addressTenant(ctx context.Context, a *attempt) error {
 		return notFound(err, aadsts.UnknownTenant)
 	}
 	a.tenant = tenant
-	if tenant.ID == a.home.ID {
+	if tenant.ID == a.home.ID || a.kind == clientCredentialsGrant {
 		a.user = a.homeUser
 		return nil
 	}
@@ -67,14 +70,18 @@ func (s *Service) addressTenant(ctx context.Context, a *attempt) error {
 // addressGuest finds the guest account of a user whose home is another tenant. Whoever only knows a name or a password
 // learns nothing of it: that such an account exists is told to holders of a session alone (P13).
 func (s *Service) addressGuest(ctx context.Context, a *attempt) error {
-	if a.kind != prtUse {
-		refusal := aadsts.UserNotInTenant
-		if a.kind == passwordGrant || a.kind == prtByPassword {
-			refusal = aadsts.InvalidCredentials
-		}
-		return refusal.Becausef("%s is not the home of %s", a.tenant.ID, a.username)
+	//exhaustive:enforce
+	switch a.kind {
+	case passwordGrant, prtByPassword:
+		return aadsts.InvalidCredentials.Becausef("%s is not the home of %s", a.tenant.ID, a.username)
+	case prtByRefreshToken, prtRenewal:
+		return aadsts.UserNotInTenant.Becausef("%s is not the home of %s", a.tenant.ID, a.username)
+	case prtUse, refreshGrant, codeGrant, deviceCodeGrant, onBehalfOfGrant, browserSession, browserPRT, typedPassword, clientCredentialsGrant:
 	}
 	user, err := s.Directory.GuestOf(ctx, a.tenant.ID, a.home.ID, a.homeUser.ID)
+	if errors.Is(err, directory.ErrNotFound) && a.kind == typedPassword {
+		return nil // told once the password has been right: checkUsers
+	}
 	if err != nil {
 		return notFound(err, aadsts.UserNotInTenant)
 	}
@@ -114,14 +121,35 @@ type words struct{ client, resource, scope string }
 
 func (a *attempt) words() words {
 	switch {
-	case a.session != nil:
+	case a.session != nil && a.kind != browserPRT:
 		c := a.session.Claims
 		return words{c.ClientID, c.Resource, c.Scope}
 	case a.signed != nil:
 		c := a.signed.Claims
 		return words{c.ClientID, c.Resource, c.Scope}
 	}
-	return words{a.req.Client, a.req.Resource, a.req.Scope}
+	w := words{a.req.Client, a.req.Resource, a.req.Scope}
+	switch c := a.redeemed; {
+	case c != nil && w.resource == "" && w.scope == "":
+		w.resource, w.scope = c.Resource, c.Scope
+	case a.deviceCode != nil:
+		w.resource, w.scope = a.deviceCode.Resource, a.deviceCode.Scope
+	case a.approves != nil:
+		w = words{string(a.approves.Record.Client), a.approves.Record.Resource, a.approves.Record.Scope}
+	case a.kind == refreshGrant && a.refresh != nil && w.resource == "" && w.scope == "":
+		w.resource, w.scope = a.refresh.Resource, a.refresh.Scope
+	}
+	return w
+}
+
+func normalAppID(text string) directory.AppID { return directory.AppID(strings.ToLower(text)) }
+
+// version is that of the protocol in which the request says what it asks for.
+func (a *attempt) version() token.Version {
+	if a.approves != nil {
+		return token.Version(a.approves.Record.Version)
+	}
+	return a.req.Version
 }
 
 // The OpenID Connect scopes; every other scope is of a resource.

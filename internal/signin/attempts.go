@@ -15,6 +15,7 @@ const (
 	failureWindow    = time.Minute
 	failuresPerToken = 60
 	wrongPasswords   = 10
+	wrongFactors     = 5
 	// wrongPasswordsAnywhere bounds guessing that is spread over many addresses; it locks an account for the window.
 	wrongPasswordsAnywhere = 100
 	trackedKeys            = 100_000 // memory bound; beyond it the oldest window is forgotten
@@ -45,6 +46,9 @@ func (c *Attempts) locked(a *attempt) bool {
 		c.count(a.at, a.accountKey("")) >= wrongPasswordsAnywhere
 }
 
+// factorLocked reports whether second factors of the account are not checked for now.
+func (c *Attempts) factorLocked(a *attempt) bool { return c.count(a.at, a.factorKey()) >= wrongFactors }
+
 // learn counts a refusal; a success forgets the failures of the account at this address.
 func (c *Attempts) learn(a *attempt, err error) {
 	if err == nil {
@@ -54,6 +58,10 @@ func (c *Attempts) learn(a *attempt, err error) {
 	switch aadsts.Of(err).Code {
 	case aadsts.ServerError.Code:
 		return
+	case aadsts.AuthorizationPending.Code:
+		return // an answer rather than a failure
+	case aadsts.SecondFactorWrong.Code:
+		c.add(a.at, a.factorKey())
 	case aadsts.InvalidCredentials.Code:
 		c.add(a.at, a.accountKey(a.req.From.Address), a.accountKey(""))
 	}
@@ -101,6 +109,20 @@ func (a *attempt) credentialKey() [32]byte {
 		text = "user " + c.Username
 	case RefreshToken:
 		text = "token " + c.Token.Reveal()
+	case AuthorizationCode:
+		text = "code " + c.Code.Reveal()
+	case DeviceCode:
+		text = "device code " + c.Code.Reveal()
+	case ClientCredentials:
+		text = "client " + a.req.Client
+	case OnBehalfOf:
+		text = "assertion " + c.Assertion.Reveal()
+	case TypedPassword:
+		text = "user " + c.Username
+	case Browser:
+		text = "browser " + c.Visit.Session.Reveal()
+	case BrowserPRT:
+		text = "signed " + c.JWS
 	case Signed:
 		text = "signed " + c.JWS
 		if p, err := prt.ParseSessionProof(c.JWS); err == nil {
@@ -112,4 +134,8 @@ func (a *attempt) credentialKey() [32]byte {
 
 func (a *attempt) accountKey(address string) [32]byte {
 	return sha256.Sum256([]byte("account\x00" + address + "\x00" + a.username))
+}
+
+func (a *attempt) factorKey() [32]byte {
+	return sha256.Sum256([]byte("factor\x00" + string(a.home.ID) + "\x00" + string(a.homeUser.ID)))
 }

@@ -31,8 +31,25 @@ func (s *Service) authenticate(ctx context.Context, a *attempt) error {
 		err = s.checkRefreshToken(a)
 	case prtByRefreshToken:
 		err = s.checkUpgrade(a)
-	case prtUse, prtRenewal:
+	case prtUse, prtRenewal, browserPRT:
 		err = s.checkSession(a)
+	case codeGrant:
+		c, _ := a.req.Credential.(AuthorizationCode)
+		err = s.checkCode(a, c)
+	case deviceCodeGrant:
+		err = s.checkDeviceCode(a)
+	case onBehalfOfGrant:
+		err = s.checkAssertion(ctx, a)
+	case typedPassword:
+		c, _ := a.req.Credential.(TypedPassword)
+		if err = s.checkPassword(ctx, a, c.Password); err == nil {
+			err = a.beginBrowser(c)
+		}
+	case browserSession:
+		c, _ := a.req.Credential.(Browser)
+		err = s.checkBrowser(ctx, a, c)
+	case clientCredentialsGrant:
+		return nil // authenticateClient has
 	}
 	if err != nil {
 		return err
@@ -40,6 +57,7 @@ func (s *Service) authenticate(ctx context.Context, a *attempt) error {
 	if err := s.checkUsers(a); err != nil {
 		return err
 	}
+	a.authenticated = true
 	if a.issuesPRT() {
 		return s.checkDeviceUser(a)
 	}
@@ -58,7 +76,7 @@ func (s *Service) checkPassword(ctx context.Context, a *attempt, secret prt.Secr
 		return aadsts.TooManyRequests.Because(err)
 	case err != nil:
 		return err
-	case !ok || a.user.ID == "":
+	case !ok || a.homeUser.ID == "":
 		return aadsts.InvalidCredentials
 	}
 	a.origin = session.Origin{
@@ -73,7 +91,7 @@ func (s *Service) checkRefreshToken(a *attempt) error {
 	if err := checkToken(a, t); err != nil {
 		return err
 	}
-	if t.Client != a.client {
+	if !s.ownOrFamily(a, t.Client) {
 		return aadsts.ClientMismatch
 	}
 	if t.Tenant != a.tenant.ID {
@@ -142,22 +160,23 @@ func (s *Service) checkSession(a *attempt) error {
 		if err := checkToken(a, a.refresh); err != nil {
 			return err
 		}
-		if a.refresh.Client != a.client {
+		if !s.ownOrFamily(a, a.refresh.Client) {
 			return aadsts.ClientMismatch
 		}
 		if a.refresh.Tenant != a.tenant.ID {
 			return aadsts.InvalidToken.Becausef("issued by tenant %s", a.refresh.Tenant)
 		}
 	}
-	switch {
-	case !a.device.Enabled:
+	if !a.device.Enabled {
 		return aadsts.DeviceDisabled
-	case !a.prt.RevokedAt.IsZero():
-		return aadsts.GrantRevoked
-	case !a.at.Before(a.prt.ExpiresAt):
-		return aadsts.TokenExpired
+	}
+	if err := a.checkOwner(); err != nil {
+		return err
 	}
 	a.takeOrigin(a.prt.Origin)
+	if a.kind == browserPRT {
+		return a.checkDemand(a.origin.AuthTime)
+	}
 	return nil
 }
 
@@ -167,8 +186,24 @@ func (a *attempt) takeOrigin(o session.Origin) {
 	a.origin.Fresh = false
 }
 
+// ownOrFamily reports whether the client may redeem a refresh token that was issued to owner: its own or, where the tenant
+// has family refresh tokens on, one of a family that both belong to.
+func (s *Service) ownOrFamily(a *attempt, owner directory.AppID) bool {
+	if owner == a.client {
+		return true
+	}
+	if !a.tenant.Settings.FamilyRefreshTokens || a.app == nil || !a.app.Family {
+		return false
+	}
+	app, ok := directory.WellKnownApplication(owner)
+	return ok && app.Family
+}
+
 // checkUsers checks that the user, here and at home, is enabled and has not ended the session (P06).
 func (s *Service) checkUsers(a *attempt) error {
+	if a.user.ID == "" { // the password was right, so the person may know
+		return aadsts.UserNotInTenant.Becausef("%s is not the home of %s", a.tenant.ID, a.username)
+	}
 	for _, u := range []directory.User{a.homeUser, a.user} {
 		if !u.Enabled {
 			return aadsts.AccountDisabled

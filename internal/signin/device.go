@@ -27,8 +27,14 @@ func (s *Service) proveDevice(ctx context.Context, a *attempt) error {
 		err = s.proveSession(ctx, a)
 	case a.signed != nil:
 		err = s.proveKey(ctx, a)
+	case a.redeemed != nil && a.redeemed.Device != "":
+		err = s.inheritDevice(ctx, a, a.redeemed.Home, a.redeemed.Device, a.redeemed.Registration)
+	case a.req.Device != nil && a.req.Device.Home == a.home.ID:
+		err = s.inheritDevice(ctx, a, a.home.ID, a.req.Device.ID, a.req.Device.Registration)
 	case a.refresh != nil && a.refresh.Bound():
 		err = s.nameDevice(ctx, a, a.refresh.Device)
+	case a.assertion != nil && a.assertion.DeviceID != "":
+		err = s.nameDevice(ctx, a, a.assertion.DeviceID)
 	}
 	var failed *proofFailure
 	var refusal *aadsts.Error
@@ -38,7 +44,8 @@ func (s *Service) proveDevice(ctx context.Context, a *attempt) error {
 	case errors.As(err, &refusal):
 	case err != nil:
 		return err
-	case a.session != nil || a.signed != nil:
+	case a.session != nil || a.signed != nil, a.redeemed != nil && a.redeemed.Session != "":
+		// A code that a PRT credential was given is as bound as the request that got it.
 		a.evidence.ProofHeld = true
 	}
 	a.evidence.Device = a.device
@@ -163,6 +170,8 @@ func (a *attempt) claimedOS() string {
 		return a.session.Claims.WinVer
 	case a.signed != nil:
 		return a.signed.Claims.WinVer
+	case a.redeemed != nil:
+		return a.redeemed.From.ClaimedOS
 	}
 	return ""
 }
@@ -170,10 +179,11 @@ func (a *attempt) claimedOS() string {
 // appVersion is the version that the application states: in MSAL's x-app-ver, or as a product token of the User-Agent that
 // the catalogue knows for this application.
 func (a *attempt) appVersion() string {
-	if a.req.From.AppVersion != "" || a.app == nil {
-		return a.req.From.AppVersion
+	from := a.from()
+	if from.AppVersion != "" || a.app == nil {
+		return from.AppVersion
 	}
-	for _, product := range strings.Fields(a.req.From.UserAgent) {
+	for _, product := range strings.Fields(from.UserAgent) {
 		name, version, ok := strings.Cut(product, "/")
 		if !ok {
 			continue

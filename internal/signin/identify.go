@@ -23,6 +23,27 @@ func (s *Service) identify(ctx context.Context, a *attempt) error {
 		return s.identifyByRefreshToken(ctx, a, c.Token)
 	case Signed:
 		return s.identifySigned(ctx, a, c.JWS)
+	case AuthorizationCode:
+		a.kind = codeGrant
+		return s.identifyCode(ctx, a, c.Code)
+	case DeviceCode:
+		a.kind = deviceCodeGrant
+		return s.identifyDeviceCode(ctx, a, c.Code)
+	case ClientCredentials:
+		a.kind = clientCredentialsGrant
+		return s.identifyClient(ctx, a)
+	case OnBehalfOf:
+		a.kind = onBehalfOfGrant
+		return s.identifyAssertion(ctx, a, c.Assertion)
+	case TypedPassword:
+		a.kind, a.visit = typedPassword, c.Visit
+		return s.identifyByName(ctx, a, c.Username)
+	case Browser:
+		a.kind = browserSession
+		return s.identifyBrowser(ctx, a, c)
+	case BrowserPRT:
+		a.kind = browserPRT
+		return s.identifyBrowserPRT(ctx, a, c.JWS)
 	}
 	return aadsts.UnsupportedGrant
 }

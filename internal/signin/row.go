@@ -54,7 +54,7 @@ func (a *attempt) homeRow(now time.Time, workspace string, decided error) *signi
 	r.UserPrincipalName, r.UserType = a.homeUser.UPN, string(a.homeUser.Type)
 	r.ConditionalAccessPolicies, r.ConditionalAccessStatus = "[]", string(policy.AccessNotApplied)
 	r.ConditionalAccessAudiences = "[]"
-	r.DeviceDetail = toJSON(fullDevice(a.device, a.evidence.ProofHeld))
+	r.DeviceDetail = toJSON(fullDevice(a.device, a.deviceProven()))
 	return r
 }
 
@@ -68,10 +68,10 @@ func (a *attempt) commonRow(now time.Time, workspace string, decided error) *sig
 		AppID: logged(string(a.client)), AppDisplayName: a.appName(),
 		ResourceDisplayName: a.resource.DisplayName, ResourceIdentity: string(a.resource.AppID),
 		ResourceServicePrincipalID: string(a.resource.ObjectID), ResourceGroup: "Microsoft.aadiam",
-		ClientAppUsed: "Mobile Apps and Desktop clients", UserAgent: logged(a.req.From.UserAgent), IPAddress: logged(a.req.From.Address),
+		ClientAppUsed: clientAppNames[a.clientApp()], UserAgent: logged(a.req.From.UserAgent), IPAddress: logged(a.req.From.Address),
 		TokenProtectionStatusDetails: toJSON(signinlog.TokenProtection{Status: string(a.binding.Status), Code: int(a.binding.Code)}),
-		IncomingTokenType:            a.incomingToken(), AuthenticationProtocol: a.protocol(), ClientCredentialType: "none",
-		OriginalTransferMethod: either(a.origin.TransferMethod, "none"), AuthenticationRequirement: a.requirement(),
+		IncomingTokenType:            a.incomingToken(), AuthenticationProtocol: a.protocol(), ClientCredentialType: either(string(a.clientAuth), "none"),
+		OriginalTransferMethod: either(a.transferMethod(), "none"), AuthenticationRequirement: a.requirement(),
 		AuthenticationDetails: toJSON(a.authenticationDetails(decided)), AuthenticationProcessingDetails: toJSON(a.processingDetails()),
 		NetworkLocationDetails: "[]", SessionLifetimePolicies: "[]", AuthenticationRequirementPolicies: "[]",
 		SignInEventTypes: `["nonInteractiveUser"]`, TokenIssuerType: "AzureAD", RiskDetail: "none", RiskState: "none",
@@ -79,10 +79,21 @@ func (a *attempt) commonRow(now time.Time, workspace string, decided error) *sig
 		UniqueTokenIdentifier:        either(a.tokenID, tokenIDOf(a.id)),
 		ProcessingTimeInMilliseconds: strconv.FormatInt(now.Sub(a.at).Milliseconds(), 10),
 	}
-	if a.prt != nil {
+	switch {
+	case a.prt != nil:
 		r.SessionID = a.prt.Session
-	} else if a.refresh != nil {
+	case a.refresh != nil:
 		r.SessionID = a.refresh.Family
+	case a.redeemed != nil:
+		r.SessionID = a.redeemed.Family
+	case a.family != "":
+		r.SessionID = a.family
+	case a.browser != nil:
+		r.SessionID = a.browser.Session
+	}
+	if a.kind == clientCredentialsGrant {
+		r.Type, r.Category, r.SignInEventTypes = signinlog.ServicePrincipalTable, signinlog.ServicePrincipalCategory, `["servicePrincipal"]`
+		r.ServicePrincipalID, r.ServicePrincipalName = string(a.app.ServicePrincipal), a.appName()
 	}
 	if a.interactive() {
 		r.Type, r.Category, r.SignInEventTypes = signinlog.InteractiveTable, signinlog.InteractiveCategory, `["interactiveUser"]`
@@ -136,7 +147,7 @@ func (a *attempt) deviceDetail() detail {
 	if a.guest() && a.device != nil {
 		return detail{DeviceID: a.device.ID}
 	}
-	return fullDevice(a.device, a.evidence.ProofHeld)
+	return fullDevice(a.device, a.deviceProven())
 }
 
 // fullDevice shows a proven device in full; of one that a token merely names it shows no more than its id, and
@@ -189,15 +200,20 @@ func (a *attempt) incomingToken() string {
 	switch {
 	case a.kind == refreshGrant, a.kind == prtByRefreshToken, a.kind == prtUse && a.refresh != nil:
 		return "refreshToken"
-	case a.kind == prtUse, a.kind == prtRenewal:
+	case a.kind == prtUse, a.kind == prtRenewal, a.kind == browserPRT, a.redeemed != nil && a.redeemed.Session != "":
 		return "primaryRefreshToken"
 	}
 	return "none"
 }
 
 func (a *attempt) protocol() string {
-	if a.kind == passwordGrant {
+	switch {
+	case a.kind == passwordGrant:
 		return "ropc"
+	case a.kind == deviceCodeGrant, a.approves != nil:
+		return "deviceCode"
+	case a.req.Code != nil, a.kind == codeGrant:
+		return "oAuth2"
 	}
 	return "none"
 }
@@ -220,13 +236,31 @@ type authenticationStep struct {
 
 func (a *attempt) authenticationDetails(decided error) []authenticationStep {
 	step := authenticationStep{At: a.at.UTC(), Method: "Previously satisfied", Succeeded: !a.origin.AuthTime.IsZero(), Requirement: "Primary authentication"}
-	if a.interactive() {
+	if c, ok := a.req.Credential.(Browser); ok && c.Factor != nil {
+		return []authenticationStep{step, a.factorStep(c.Factor)}
+	}
+	if a.interactive() && a.kind != browserSession {
 		step.Method, step.Detail = "Password", "Password in the directory"
 		if !step.Succeeded {
 			step.Result = logged(aadsts.Of(decided).Message)
 		}
 	}
 	return []authenticationStep{step}
+}
+
+// factorStep is the second factor that the person gave.
+func (a *attempt) factorStep(answer FactorAnswer) authenticationStep {
+	step := authenticationStep{At: a.at.UTC(), Method: "OATH verification code", Succeeded: a.authenticated, Requirement: "Multifactor authentication"}
+	switch answer.(type) {
+	case Passkey, NewPasskey:
+		step.Method = "Passkey (device-bound)"
+	}
+	return step
+}
+
+// clientAppNames are the words that sign-in logs have for kinds of client.
+var clientAppNames = map[policy.ClientAppType]string{
+	policy.Browser: "Browser", policy.MobileAppsAndDesktopClients: "Mobile Apps and Desktop clients",
 }
 
 type pair struct {
@@ -242,7 +276,7 @@ func (a *attempt) processingDetails() []pair {
 		list = append(list, pair{"Token Protection Reason", string(a.binding.Reason)},
 			pair{"Token Protection Explanation", logged(why.Message)}, pair{"Token Protection Remedy", logged(why.Remedy)})
 	}
-	if a.device != nil && !a.evidence.ProofHeld {
+	if a.device != nil && !a.deviceProven() {
 		list = append(list, pair{"Device", "the session's device, not proven"})
 	}
 	if a.verdict.Cause.Refuses() {

@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"boundgate/internal/aadsts"
+	"boundgate/internal/clientauth"
 	"boundgate/internal/device"
 	"boundgate/internal/directory"
+	"boundgate/internal/factor"
 	"boundgate/internal/journal"
 	"boundgate/internal/policy"
 	"boundgate/internal/prt"
@@ -39,6 +41,8 @@ type Directory interface {
 	Application(ctx context.Context, tenant directory.TenantID, app directory.AppID) (directory.Application, error)
 	// ResourceNamed finds the resource that a client names in a resource parameter or a scope.
 	ResourceNamed(ctx context.Context, tenant directory.TenantID, identifier string) (directory.Resource, error)
+	// Consents returns what a user, or an administrator for everybody, has agreed that a client may do.
+	Consents(ctx context.Context, tenant directory.TenantID, user directory.ObjectID, client directory.AppID) ([]directory.Consent, error)
 	// WorkspaceOf returns the id of the tenant's log workspace.
 	WorkspaceOf(ctx context.Context, tenant directory.TenantID) (string, error)
 }
@@ -56,6 +60,20 @@ type Sessions interface {
 	RefreshToken(ctx context.Context, hash prt.Hash) (session.RefreshToken, error)
 	// SessionByID returns the newest Primary Refresh Token record of a session.
 	SessionByID(ctx context.Context, home directory.TenantID, id string) (session.PRT, error)
+	Code(ctx context.Context, hash prt.Hash) (session.Code, error)
+	DeviceCode(ctx context.Context, hash prt.Hash) (session.DeviceCode, error)
+	DeviceCodeByUserCode(ctx context.Context, userCode prt.Hash) (session.DeviceCode, error)
+	// PutDeviceCode keeps a new device code; directory.ErrExists says that its user code is in use.
+	PutDeviceCode(ctx context.Context, c session.DeviceCode) error
+	// BrowserSessions returns the accounts of a browser's cookie, ended ones too, the newest first.
+	BrowserSessions(ctx context.Context, hash prt.Hash) ([]session.Browser, error)
+	// SignOut ends one account of a browser's cookie, or all where user is "".
+	SignOut(ctx context.Context, hash prt.Hash, user directory.ObjectID) error
+}
+
+// Factors is what a sign-in asks of second factors.
+type Factors interface {
+	FactorsOf(ctx context.Context, tenant directory.TenantID, user directory.ObjectID) ([]factor.Factor, error)
 }
 
 // Policies gives the tenant's Conditional Access policies, compiled.
@@ -81,7 +99,11 @@ type Service struct {
 	Policies  Policies
 	Journal   Journal
 	Passwords Passwords
+	Factors   Factors
+	Passkeys  *factor.Passkeys
+	Clients   *clientauth.Verifier
 	Tokens    *token.Issuer
+	Verifier  *token.Verifier
 	Nonces    *prt.Nonces
 	Attempts  *Attempts
 	Now       func() time.Time
@@ -96,12 +118,21 @@ func (s *Service) Nonce() string { return s.Nonces.Mint(s.Now()) }
 // SignIn answers one request for a token. Whatever the answer, its row is in the sign-in log before the caller hears it:
 // no row, no token. The error, if any, is an *aadsts.Error that carries the correlation and trace ids in a *Refused.
 func (s *Service) SignIn(ctx context.Context, req Request) (token.Grant, error) {
+	a, err := s.run(ctx, req)
+	if err != nil {
+		return token.Grant{}, err
+	}
+	return a.grant, nil
+}
+
+// run decides on a request and makes the outcome durable.
+func (s *Service) run(ctx context.Context, req Request) (*attempt, error) {
 	// A client that goes away must not leave a decision half recorded.
 	ctx = context.WithoutCancel(ctx)
 	a := newAttempt(req, s.Now())
-	grant, err := s.decide(ctx, a)
+	err := s.decide(ctx, a)
 	if err != nil && s.Attempts.tooMany(a) {
-		return token.Grant{}, s.refused(a, aadsts.TooManyRequests.Because(err))
+		return nil, s.refused(a, aadsts.TooManyRequests.Because(err))
 	}
 	err = s.conclude(ctx, a, err)
 	if errors.Is(err, journal.ErrNonceSpent) {
@@ -109,42 +140,47 @@ func (s *Service) SignIn(ctx context.Context, req Request) (token.Grant, error) 
 		again := newAttempt(req, a.at)
 		again.id, again.replayed = a.id, true
 		a = again
-		grant, err = s.decide(ctx, a)
-		err = s.conclude(ctx, a, err)
+		err = s.conclude(ctx, a, s.decide(ctx, a))
 	}
 	s.Attempts.learn(a, err)
 	if err != nil {
-		return token.Grant{}, s.refused(a, err)
+		return nil, s.refused(a, err)
 	}
 	s.observe(0, a.interactive())
-	return grant, nil
+	return a, nil
 }
 
 // decide is the sign-in itself. It changes nothing but the attempt.
-func (s *Service) decide(ctx context.Context, a *attempt) (grant token.Grant, err error) {
+func (s *Service) decide(ctx context.Context, a *attempt) error {
 	if err := s.identify(ctx, a); err != nil {
-		return grant, err
+		return err
 	}
 	if err := s.address(ctx, a); err != nil {
-		return grant, err
+		return err
+	}
+	if err := s.authenticateClient(a); err != nil {
+		return err
 	}
 	if err := s.proveDevice(ctx, a); err != nil {
-		return grant, err
+		return err
 	}
 	if !a.evidence.ProofFailed {
 		if err := s.authenticate(ctx, a); err != nil {
-			return grant, err
+			return err
 		}
 	}
 	if err := s.judge(ctx, a); err != nil {
-		return grant, err
+		return err
 	}
 	if a.evidence.ProofFailed {
 		// The log has the reason; the sender learns nothing of device or policy.
-		return grant, aadsts.ProofFailed.Because(a.proofError)
+		return aadsts.ProofFailed.Because(a.proofError)
 	}
-	if err := a.verdictError(); err != nil {
-		return grant, err
+	if refusal := a.verdictError(); refusal != nil {
+		return s.asksFactor(ctx, a, refusal)
+	}
+	if err := s.checkConsent(ctx, a); err != nil {
+		return err
 	}
 	return s.issue(ctx, a)
 }
@@ -166,10 +202,10 @@ func (s *Service) conclude(ctx context.Context, a *attempt, decided error) error
 			return decided
 		case errors.Is(err, journal.ErrNonceSpent) && !a.replayed:
 			return err
-		case conflict != nil && decided == nil:
+		case conflict != nil && (decided == nil || a.authenticated):
 			// Another request was first. Nothing of this one has happened; its refusal gets the row.
 			a.effects = journal.Effects{SpendNonces: a.effects.SpendNonces, RevokeFamilies: a.reuseOf(err)}
-			decided = conflict
+			a.authenticated, a.cookie, decided = false, Cookie{}, conflict
 		default:
 			return aadsts.ServerError.Because(err)
 		}
@@ -185,6 +221,10 @@ func refusalOf(err error) *aadsts.Error {
 		return aadsts.GrantRevoked.Because(err)
 	case errors.Is(err, journal.ErrUpgraded):
 		return aadsts.UpgradeRefused.Because(err)
+	case errors.Is(err, journal.ErrCodeSpent):
+		return aadsts.CodeRedeemed.Because(err)
+	case errors.Is(err, journal.ErrFactorSpent):
+		return aadsts.SecondFactorWrong.Because(err)
 	}
 	return nil
 }
@@ -195,6 +235,10 @@ type Refused struct {
 	CorrelationID string
 	TraceID       string
 	At            time.Time
+	// Explanation is for people: what was asked for, from where, and what is missing.
+	Explanation Explanation
+	// Cookie is the browser's new one, where a password or a second factor was right all the same.
+	Cookie Cookie
 }
 
 // Error implements error.
@@ -212,7 +256,9 @@ func (s *Service) refused(a *attempt, err error) error {
 	}
 	s.Log.Log(context.Background(), level, "sign-in refused", "error_code", refusal.Code, "cause", refusal.Error(),
 		"correlation_id", a.req.CorrelationID, "trace_id", a.id)
-	return &Refused{Refusal: refusal, CorrelationID: a.req.CorrelationID, TraceID: a.id, At: a.at}
+	return &Refused{
+		Refusal: refusal, CorrelationID: a.req.CorrelationID, TraceID: a.id, At: a.at, Explanation: a.explain(), Cookie: a.keptCookie(),
+	}
 }
 
 func (s *Service) observe(code int, interactive bool) {

@@ -12,10 +12,16 @@ import "time"
 const (
 	InteractiveTable    = "SigninLogs"
 	NonInteractiveTable = "AADNonInteractiveUserSignInLogs"
+	// ServicePrincipalTable has the sign-ins of applications of their own.
+	ServicePrincipalTable = "AADServicePrincipalSignInLogs"
 
-	InteractiveCategory    = "SignInLogs"
-	NonInteractiveCategory = "NonInteractiveUserSignInLogs"
+	InteractiveCategory      = "SignInLogs"
+	NonInteractiveCategory   = "NonInteractiveUserSignInLogs"
+	ServicePrincipalCategory = "ServicePrincipalSignInLogs"
 )
+
+// Tables are the names of the tables.
+var Tables = []string{InteractiveTable, NonInteractiveTable, ServicePrincipalTable}
 
 // A Row is one sign-in request as the log keeps it. Its field order and JSON form are the canonical form of the row and
 // never change; new columns are added at the end.

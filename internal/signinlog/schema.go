@@ -8,7 +8,7 @@ import (
 	"boundgate/internal/kql/schema"
 )
 
-// A Column is a column of the two tables as queries see it, and how it comes out of a Row.
+// A Column is a column of the tables as queries see it, and how it comes out of a Row.
 type Column struct {
 	Name string // in the interactive table; see NameIn
 	Type schema.Type
@@ -19,7 +19,12 @@ type Column struct {
 }
 
 // In reports whether the column is in a table.
-func (c Column) In(table string) bool { return c.only == "" || c.only == table }
+func (c Column) In(table string) bool {
+	if table == ServicePrincipalTable {
+		return ofServicePrincipals[c.Name]
+	}
+	return c.only == "" || c.only == table
+}
 
 // NameIn returns the column's name in a table: one of them differs.
 func (c Column) NameIn(table string) string {
@@ -57,6 +62,23 @@ var onlyIn = map[string]string{
 	"ResourceProvider": InteractiveTable, "FlaggedForReview": InteractiveTable, "IPAddressFromResourceProvider": InteractiveTable,
 	"SignInIdentifier": InteractiveTable, "ServicePrincipalName": InteractiveTable, "SourceAppClientId": InteractiveTable,
 	"RiskLevel": InteractiveTable, "ClientSessionId": NonInteractiveTable, "SignInEventTypes": NonInteractiveTable,
+}
+
+// ofServicePrincipals are the columns of AADServicePrincipalSignInLogs: nothing in them is about a person.
+var ofServicePrincipals = setOf("TimeGenerated CreatedDateTime TenantId AADTenantId Type SourceSystem Category OperationName OperationVersion Level " +
+	"Id CorrelationId OriginalRequestId ResultType ResultDescription ResultSignature DurationMs Status ConditionalAccessPolicies " +
+	"ConditionalAccessStatus AuthenticationProcessingDetails AuthenticationContextClassReferences NetworkLocationDetails LocationDetails " +
+	"Location IPAddress UserAgent AppId AppDisplayName AppOwnerTenantId ResourceDisplayName ResourceIdentity ResourceServicePrincipalId " +
+	"ResourceTenantId ResourceOwnerTenantId ResourceGroup ServicePrincipalId ServicePrincipalName ServicePrincipalCredentialKeyId " +
+	"ServicePrincipalCredentialThumbprint FederatedCredentialId ClientCredentialType UniqueTokenIdentifier SessionId Identity Agent " +
+	"_BilledSize _IsBillable")
+
+func setOf(names string) map[string]bool {
+	set := map[string]bool{}
+	for _, name := range strings.Fields(names) {
+		set[name] = true
+	}
+	return set
 }
 
 // Columns are the columns of both tables, in the order of Row, with what Log Analytics adds.
@@ -132,10 +154,10 @@ func twins() []Twin {
 	return list
 }
 
-// Schema describes the two tables to the query compiler; physical names each table in the log store.
+// Schema describes the tables to the query compiler; physical names each table in the log store.
 func Schema(physical func(table string) string) schema.Schema {
 	var s schema.Schema
-	for _, table := range []string{InteractiveTable, NonInteractiveTable} {
+	for _, table := range Tables {
 		t := schema.Table{Name: table, Physical: physical(table), TimeColumn: "TimeGenerated"}
 		for _, c := range Columns {
 			if c.In(table) {

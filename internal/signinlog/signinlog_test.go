@@ -70,6 +70,14 @@ func TestSchemaIsThatOfLogAnalytics(t *testing.T) {
 	}
 	got := map[string]map[string]string{}
 	for _, table := range Schema(strings.ToLower).Tables {
+		if table.Name == ServicePrincipalTable { // its columns are some of the other tables', and none about a person
+			for _, c := range table.Columns {
+				if want[NonInteractiveTable][c.Name] == "" && c.Name != "ServicePrincipalName" || strings.Contains(c.Name, "User") && c.Name != "UserAgent" {
+					t.Errorf("%s has a column %s", table.Name, c.Name)
+				}
+			}
+			continue
+		}
 		got[table.Name] = map[string]string{}
 		for _, c := range table.Columns {
 			got[table.Name][c.Name] = string(c.Type)

@@ -18,7 +18,7 @@ import (
 // Commit makes what a sign-in leaves behind durable: its effects and its rows, all or nothing. It returns after the fsync.
 // A conflict of package journal means that another request was first and that nothing of this one has happened.
 func (db *DB) Commit(ctx context.Context, r journal.Record) error {
-	keys, err := db.sealKeys(r.Effects.NewPRTs)
+	keys, err := db.sealEffects(r.Effects)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (tx *tx) appendRow(ctx context.Context, canonical []byte) error {
 }
 
 // apply carries out effects, each with its condition.
-func (tx *tx) apply(ctx context.Context, e journal.Effects, keys [][]byte, now int64) error {
+func (tx *tx) apply(ctx context.Context, e journal.Effects, keys sealedEffects, now int64) error {
 	for _, n := range e.SpendNonces {
 		if err := tx.spendNonce(ctx, n); err != nil {
 			return err
@@ -100,8 +100,11 @@ func (tx *tx) apply(ctx context.Context, e journal.Effects, keys [][]byte, now i
 	if err := tx.applyInteractive(ctx, e, now); err != nil {
 		return err
 	}
+	if err := tx.applyFactors(ctx, e, keys.factors); err != nil {
+		return err
+	}
 	for n, p := range e.NewPRTs {
-		if err := tx.insertPRT(ctx, p, keys[n]); err != nil {
+		if err := tx.insertPRT(ctx, p, keys.sessions[n]); err != nil {
 			return err
 		}
 	}
@@ -179,6 +182,17 @@ func (tx *tx) onToken(ctx context.Context, hash prt.Hash, update string, now int
 	return journal.ErrUpgraded
 }
 
+// sealedEffects are the secrets of effects, sealed before the committer's turn.
+type sealedEffects struct{ sessions, factors [][]byte }
+
+func (db *DB) sealEffects(e journal.Effects) (s sealedEffects, err error) {
+	if s.sessions, err = db.sealKeys(e.NewPRTs); err != nil {
+		return s, err
+	}
+	s.factors, err = db.sealFactors(e.NewFactors)
+	return s, err
+}
+
 func (db *DB) sealKeys(prts []session.PRT) ([][]byte, error) {
 	keys := make([][]byte, 0, len(prts))
 	for _, p := range prts {
@@ -221,10 +235,10 @@ func (tx *tx) insertRefreshToken(ctx context.Context, t session.RefreshToken) er
 	}
 	const query = `
 		INSERT INTO refresh_tokens (hash, family, tenant_id, user_id, client_id, home_tenant, home_user, session_id, device_id,
-		                            registration, origin, client_app, interactive, issued_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`
+		                            registration, origin, platform, resource, scope, interactive, issued_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
 	_, err = tx.ExecContext(ctx, query, t.Hash[:], t.Family, t.Tenant, t.User, t.Client, t.Home, t.HomeUser, t.Session, t.Device,
-		t.Registration, string(origin), t.ClientApp, t.Interactive, micros(t.IssuedAt), micros(t.ExpiresAt))
+		t.Registration, string(origin), t.Platform, t.Resource, t.Scope, t.Interactive, micros(t.IssuedAt), micros(t.ExpiresAt))
 	return wrap("insert refresh token", err)
 }
 
@@ -232,7 +246,7 @@ func (tx *tx) insertRefreshToken(ctx context.Context, t session.RefreshToken) er
 // as many devices as allowed, directory.ErrExists that another device has the key, journal.ErrChanged that the device which
 // registers anew has been disabled meanwhile. A hybrid join has no owner and no quota.
 func (db *DB) Register(ctx context.Context, r journal.Registration, e journal.Effects, row audit.Entry) error {
-	keys, err := db.sealKeys(e.NewPRTs)
+	keys, err := db.sealEffects(e)
 	if err != nil {
 		return err
 	}

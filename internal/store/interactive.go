@@ -134,6 +134,11 @@ func (tx *tx) applyInteractive(ctx context.Context, e journal.Effects, now int64
 			return err
 		}
 	}
+	for _, c := range e.NewConsents {
+		if err := tx.addConsent(ctx, c); err != nil {
+			return err
+		}
+	}
 	if e.Browser != nil {
 		return tx.signInBrowser(ctx, *e.Browser)
 	}

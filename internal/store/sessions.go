@@ -56,13 +56,13 @@ func (db *DB) scanPRT(row scanner) (session.PRT, error) {
 func (db *DB) RefreshToken(ctx context.Context, hash prt.Hash) (session.RefreshToken, error) {
 	const query = `
 		SELECT family, tenant_id, user_id, client_id, home_tenant, home_user, session_id, device_id, registration, origin,
-		       client_app, interactive, upgraded_at, issued_at, expires_at, spent_at, revoked_at
+		       platform, resource, scope, interactive, upgraded_at, issued_at, expires_at, spent_at, revoked_at
 		FROM   refresh_tokens WHERE hash = $1`
 	t := session.RefreshToken{Hash: hash}
 	var origin []byte
 	var upgraded, issued, expires, spent, revoked int64
 	err := db.read.QueryRowContext(ctx, query, hash[:]).Scan(&t.Family, &t.Tenant, &t.User, &t.Client, &t.Home, &t.HomeUser, &t.Session,
-		&t.Device, &t.Registration, &origin, &t.ClientApp, &t.Interactive, &upgraded, &issued, &expires, &spent, &revoked)
+		&t.Device, &t.Registration, &origin, &t.Platform, &t.Resource, &t.Scope, &t.Interactive, &upgraded, &issued, &expires, &spent, &revoked)
 	if err != nil {
 		return t, absent("read refresh token", err, session.ErrNotFound)
 	}

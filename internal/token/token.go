@@ -40,6 +40,8 @@ type Grant struct {
 	Scope                 string
 	Resource              string // as the client named it, v1 only
 	ClientInfo            string
+	// Family is true where other applications of the client's family may redeem the refresh token.
+	Family bool
 	// SessionKeyJWE carries a new session key to the device's transport key.
 	SessionKeyJWE string
 	// EncryptTo is the session key under which the whole answer is encrypted; nil for an answer in clear.
@@ -57,13 +59,31 @@ type Subject struct {
 	Origin      session.Origin
 	DeviceID    string // "" for none
 	Guest       bool
+	// Capabilities are those that the client stated (xms_cc).
+	Capabilities []string
+	// AppOnly is true where the client asks for itself; User is then its service principal.
+	AppOnly    bool
+	ClientAuth ClientAuth
+	// ClientAlgorithm is that of ID tokens for the client: ES256, or "" for RS256.
+	ClientAlgorithm string
 }
+
+// ClientAuth says in a token how the client has authenticated (appidacr, azpacr).
+type ClientAuth string
+
+// The ways.
+const (
+	ClientPublic    ClientAuth = "0"
+	ClientSecret    ClientAuth = "1"
+	ClientAssertion ClientAuth = "2"
+)
 
 // An Audience is for whom an access token is.
 type Audience struct {
 	Resource   directory.Resource
 	Identifier string // as the client named it; the aud of a v1 token
 	Scopes     []string
+	Algorithm  string // ES256, or "" for RS256
 }
 
 // Claims are the contents of a verified access token.
@@ -81,8 +101,12 @@ type Claims struct {
 	Strength       session.Strength
 	TransferMethod string
 	// Fresh is true where credentials were presented in the very request that the token answers.
-	Fresh     bool
-	ExpiresAt time.Time
+	Fresh bool
+	// AppOnly is true for a token of an application of its own.
+	AppOnly      bool
+	Capabilities []string
+	IssuedAt     time.Time
+	ExpiresAt    time.Time
 }
 
 // wireClaims are the claims of access and ID tokens as they are written.
@@ -112,7 +136,9 @@ type wireClaims struct {
 	UPN               string   `json:"upn,omitempty"`
 	UniqueTokenID     string   `json:"uti"`
 	Version           string   `json:"ver"`
-	// SignIn says what this server's own resources must know of the sign-in; only in tokens for them.
+	IdentityType      string   `json:"idtyp,omitempty"` // app
+	Capabilities      []string `json:"xms_cc,omitempty"`
+	// SignIn says what this server must know of the sign-in when the token comes back to it.
 	SignIn *signInClaim `json:"boundgate_sign_in,omitempty"`
 }
 
@@ -121,11 +147,6 @@ type signInClaim struct {
 	TransferMethod string `json:"transfer_method"`
 	// AuthTimeMicros is auth_time in microseconds since 1970: sessions end at a moment, not at a second.
 	AuthTimeMicros int64 `json:"auth_time_us"`
-}
-
-// ownResources are served by this server itself.
-var ownResources = map[directory.AppID]bool{
-	directory.DeviceRegistration: true, directory.MicrosoftGraph: true, directory.LogAnalytics: true,
 }
 
 // An Issuer signs tokens in the name of the server.
@@ -149,17 +170,23 @@ func (i *Issuer) AccessToken(v Version, s Subject, to Audience, at time.Time) (t
 	c.UPN, c.DeviceID, c.ACR = s.UPN, s.DeviceID, "1"
 	c.AuthTime = s.Origin.AuthTime.Unix()
 	c.AMR = s.Origin.Strength
+	c.Capabilities = s.Capabilities
+	how := string(s.ClientAuth)
+	if how == "" {
+		how = string(ClientPublic)
+	}
 	if v == V1 {
-		c.Audience, c.AppID, c.AppIDACR, c.UniqueName = to.Identifier, string(s.Client), "0", s.UPN
+		c.Audience, c.AppID, c.AppIDACR, c.UniqueName = to.Identifier, string(s.Client), how, s.UPN
 	} else {
-		c.Audience, c.AZP, c.AZPACR, c.PreferredUsername = string(to.Resource.AppID), string(s.Client), "0", s.UPN
+		c.Audience, c.AZP, c.AZPACR, c.PreferredUsername = string(to.Resource.AppID), string(s.Client), how, s.UPN
 	}
-	if ownResources[to.Resource.AppID] {
-		c.SignIn = &signInClaim{
-			Fresh: s.Origin.Fresh, TransferMethod: s.Origin.TransferMethod, AuthTimeMicros: s.Origin.AuthTime.UnixMicro(),
-		}
+	if s.AppOnly {
+		c.IdentityType = "app"
 	}
-	text, err = i.sign(c)
+	c.SignIn = &signInClaim{
+		Fresh: s.Origin.Fresh, TransferMethod: s.Origin.TransferMethod, AuthTimeMicros: s.Origin.AuthTime.UnixMicro(),
+	}
+	text, err = i.sign(to.Algorithm, c)
 	return text, c.UniqueTokenID, err
 }
 
@@ -172,7 +199,7 @@ func (i *Issuer) IDToken(v Version, s Subject, nonce string, at time.Time) (stri
 	if v == V1 {
 		c.UPN, c.UniqueName = s.UPN, s.UPN
 	}
-	return i.sign(c)
+	return i.sign(s.ClientAlgorithm, c)
 }
 
 func (i *Issuer) claims(v Version, s Subject, at time.Time) wireClaims {
@@ -184,12 +211,12 @@ func (i *Issuer) claims(v Version, s Subject, at time.Time) wireClaims {
 	}
 }
 
-func (i *Issuer) sign(c wireClaims) (string, error) {
+func (i *Issuer) sign(algorithm string, c wireClaims) (string, error) {
 	payload, err := json.Marshal(c)
 	if err != nil {
 		return "", fmt.Errorf("encode claims: %w", err)
 	}
-	return i.Keys.sign(payload)
+	return i.Keys.sign(algorithm, payload)
 }
 
 // ClientInfo returns the client_info of a user: who the account is, for a client's cache.

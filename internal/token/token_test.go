@@ -2,8 +2,6 @@ package token
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -39,7 +37,7 @@ const tenant = directory.TenantID("9f2b6c1d-7a44-4c0e-8b7e-0c6a1f3d2e55")
 
 func newIssuer(t *testing.T, secrets Secrets) *Issuer {
 	t.Helper()
-	keys, err := LoadKeys(t.Context(), secrets)
+	keys, err := LoadKeys(t.Context(), secrets, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,11 +198,7 @@ func macWithPublicKey(t *testing.T, i *Issuer, text string) string {
 }
 
 func FuzzVerify(f *testing.F) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		f.Fatal(err)
-	}
-	keys, err := newKeys(key)
+	keys, err := LoadKeys(f.Context(), memory{}, at)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -16,7 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"boundgate/internal/clientauth"
 	"boundgate/internal/device"
+	"boundgate/internal/factor"
 	"boundgate/internal/inforce"
 	"boundgate/internal/password"
 	"boundgate/internal/prt"
@@ -85,7 +87,7 @@ func NewAt(t testing.TB, at time.Time) *Server {
 
 // wire puts the protocols over the domain, as package server does.
 func (s *Server) wire(ctx context.Context) (http.Handler, error) {
-	keys, err := token.LoadKeys(ctx, s.Store)
+	keys, err := token.LoadKeys(ctx, s.Store, s.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +101,13 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	issuer := &token.Issuer{URL: s.URL, Keys: keys}
+	passkeys, err := factor.NewPasskeys(s.URL)
+	if err != nil {
+		return nil, err
+	}
 	signIns := &signin.Service{
 		Directory: s.Store, Devices: s.Store, Sessions: s.Store, Policies: inforce.New(s.Store), Journal: s.Store,
+		Factors: s.Store, Passkeys: passkeys, Clients: &clientauth.Verifier{URL: s.URL}, Verifier: &token.Verifier{Issuer: issuer, Now: s.Now},
 		Passwords: s.passwords, Tokens: issuer, Nonces: &prt.Nonces{Key: nonceKey, Epoch: epoch}, Attempts: signin.NewAttempts(),
 		Now: s.Now, Log: log,
 	}

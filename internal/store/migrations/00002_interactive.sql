@@ -34,5 +34,8 @@ CREATE TABLE device_codes (
 );
 CREATE INDEX device_codes_by_expiry ON device_codes (expires_at);
 
--- The kind of client that a refresh token's session began with; '' for a native one.
-ALTER TABLE refresh_tokens ADD COLUMN client_app TEXT NOT NULL DEFAULT '';
+-- Of the redirect URI that a refresh token's session began with; '' where there was none.
+ALTER TABLE refresh_tokens ADD COLUMN platform TEXT NOT NULL DEFAULT '';
+-- What it was asked for with: a redemption that names nothing means that.
+ALTER TABLE refresh_tokens ADD COLUMN resource TEXT NOT NULL DEFAULT '';
+ALTER TABLE refresh_tokens ADD COLUMN scope TEXT NOT NULL DEFAULT '';

@@ -8,6 +8,7 @@ import (
 	"boundgate/internal/audit"
 	"boundgate/internal/device"
 	"boundgate/internal/directory"
+	"boundgate/internal/factor"
 	"boundgate/internal/journal"
 	"boundgate/internal/session"
 	"boundgate/internal/store"
@@ -64,7 +65,9 @@ func (w *world) writesIn(in, owner directory.TenantID) map[string]write {
 			d.Tenant, d.Registration = in, "r2"
 			return w.db.Register(w.ctx, journal.Registration{Device: d, Replaces: true, Quota: 5}, journal.Effects{}, e)
 		},
-		"DeletePolicy": func(w *world, e audit.Entry) error { return w.db.DeletePolicy(w.ctx, in, pilotPolicy(owner).ID, e) },
+		"RemoveFactor":  func(w *world, e audit.Entry) error { return w.db.RemoveFactor(w.ctx, in, mika, factorOf(owner).ID, e) },
+		"RemoveConsent": func(w *world, e audit.Entry) error { return w.db.RemoveConsent(w.ctx, in, consentOf(owner).ID, e) },
+		"DeletePolicy":  func(w *world, e audit.Entry) error { return w.db.DeletePolicy(w.ctx, in, pilotPolicy(owner).ID, e) },
 	}
 }
 
@@ -127,6 +130,8 @@ func (w *world) readsIn(in, owner directory.TenantID) map[string]read {
 		"PolicyHistory":    func(w *world) (any, error) { return w.db.PolicyHistory(w.ctx, in, pilotPolicy(owner).ID) },
 		"SessionByID":      func(w *world) (any, error) { return w.db.SessionByID(w.ctx, in, "session of "+string(owner)) },
 		"GuestOf":          func(w *world) (any, error) { return w.db.GuestOf(w.ctx, in, "home", mika) },
+		"FactorsOf":        func(w *world) (any, error) { return w.db.FactorsOf(w.ctx, in, mika) },
+		"Consents":         func(w *world) (any, error) { return w.db.Consents(w.ctx, in, mika, ownApplication(owner).AppID) },
 	}
 }
 
@@ -142,6 +147,7 @@ var lists = map[string]func(w *world, tenant directory.TenantID) (any, error){
 	"Devices":         func(w *world, id directory.TenantID) (any, error) { return w.db.Devices(w.ctx, id) },
 	"Policies":        func(w *world, id directory.TenantID) (any, error) { return w.db.Policies(w.ctx, id) },
 	"PolicyVersion":   func(w *world, id directory.TenantID) (any, error) { return w.db.PolicyVersion(w.ctx, id) },
+	"AllConsents":     func(w *world, id directory.TenantID) (any, error) { return w.db.AllConsents(w.ctx, id) },
 	"WorkspaceOf":     func(w *world, id directory.TenantID) (any, error) { return w.db.WorkspaceOf(w.ctx, id) },
 	"AuditEntries": func(w *world, id directory.TenantID) (any, error) {
 		return w.db.AuditEntries(w.ctx, id, audit.Query{Limit: 1000})
@@ -152,6 +158,8 @@ var lists = map[string]func(w *world, tenant directory.TenantID) (any, error){
 // what the program does for itself.
 var ofTheDeployment = map[string]string{
 	"TenantByName": "finds the tenant", "Tenants": "lists the tenants", "TenantOfWorkspace": "finds the tenant", "CreateTenant": "makes the tenant",
+	"Code": "found by the hash of a secret", "DeviceCode": "found by the hash of a secret", "DeviceCodeByUserCode": "found by the hash of a secret",
+	"BrowserSessions": "found by the hash of a secret", "SignOut": "found by the hash of a secret", "PutDeviceCode": "before a tenant is known",
 	"PRT": "found by the hash of a secret", "RefreshToken": "found by the hash of a secret",
 	"Secret": "the program's own", "PutSecret": "the program's own", "NonceKey": "the program's own", "NonceEpoch": "the program's own",
 	"BumpEpoch": "the program's own", "Sweep": "by time alone", "Intake": "for the log store, which divides by tenant",
@@ -160,6 +168,7 @@ var ofTheDeployment = map[string]string{
 	// They write under the tenant that they are given, whatever else they are given.
 	"AppendAudit": "adds to the entry's tenant", "CreateUser": "adds", "CreateGroup": "adds", "CreateSyncedDevice": "adds",
 	"SetLicence": "adds", "PutApplication": "adds", "PutResource": "adds", "PutPolicy": "adds",
+	"PutConsent": "adds",
 }
 
 // P13
@@ -239,6 +248,10 @@ func sameIDs(t *testing.T, w *world) {
 		members, err := w.db.GroupMembers(w.ctx, contoso, pilot)
 		w.must(err)
 		w.same("members of a group, seen from contoso", members, map[directory.ObjectID]directory.MemberKind{mika: directory.UserMember})
+
+		twin, agreed := factorOf(contoso), consentOf(contoso)
+		twin.Tenant, agreed.Tenant = fabrikam, fabrikam
+		w.issue(journal.Effects{NewFactors: []factor.Factor{twin}, NewConsents: []directory.Consent{agreed}})
 
 		before := w.under(fabrikam, p, token, guest)
 		if err := call(w, w.entry(contoso)); err != nil {

@@ -17,6 +17,7 @@ import (
 	"boundgate/internal/audit"
 	"boundgate/internal/device"
 	"boundgate/internal/directory"
+	"boundgate/internal/factor"
 	"boundgate/internal/journal"
 	"boundgate/internal/prt"
 	"boundgate/internal/session"
@@ -65,6 +66,11 @@ func Run(t *testing.T, open Open) {
 		{"one quota for registrations at the same time", quotaOnce},
 		{"a hybrid join counts against nobody and ends what went before", hybridJoin},
 		{"an administrator changes what administrators decide", updateDevice},
+		{"one of a hundred redeems a code, and none after a restart", codeOnce},
+		{"one answers a device code, and one redeems it", deviceCodeOnce},
+		{"a browser's accounts move to its new cookie and end for good", browsers},
+		{"a second factor's code works once", factorOnce},
+		{"consent adds up", consents},
 		{"no method reaches into another tenant", isolation},
 		{"what another tenant has under the same ids stays as it is", sameIDs},
 	} {
@@ -137,6 +143,7 @@ func (w *world) tenant(id directory.TenantID, domain string) {
 	w.must(w.db.PutApplication(w.ctx, id, ownApplication(id), w.entry(id)))
 	w.must(w.db.PutResource(w.ctx, id, ownResource(id), w.entry(id)))
 	w.must(w.db.SetLicence(w.ctx, id, directory.Licence{SKUID: "078d2b04-f1bd-4111-bbd4-b4b1b354cef4", Units: 5}, w.entry(id)))
+	w.issue(journal.Effects{NewFactors: []factor.Factor{factorOf(id)}, NewConsents: []directory.Consent{consentOf(id)}})
 }
 
 // of names an object of a tenant: the same in every run, another one in every tenant.

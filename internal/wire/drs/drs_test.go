@@ -42,7 +42,7 @@ type server struct {
 func serve(t testing.TB) *server {
 	t.Helper()
 	s := &server{World: NewWorld(t)}
-	keys, err := token.LoadKeys(context.Background(), s.Secrets)
+	keys, err := token.LoadKeys(context.Background(), s.Secrets, time.Now())
 	if err != nil {
 		t.Fatalf("signing keys: %v", err)
 	}

@@ -23,6 +23,7 @@ type errorReply struct {
 	CorrelationID    string `json:"correlation_id"`
 	ErrorURI         string `json:"error_uri,omitempty"`
 	SubError         string `json:"suberror,omitempty"`
+	Claims           string `json:"claims,omitempty"`
 }
 
 const errorTime = "2006-01-02 15:04:05Z"
@@ -47,13 +48,16 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	reply := errorReply{
 		Error: refusal.OAuth, ErrorCodes: []int{refusal.Code}, Timestamp: at.Format(errorTime),
-		TraceID: trace, CorrelationID: correlation, SubError: refusal.SubError,
+		TraceID: trace, CorrelationID: correlation, SubError: refusal.SubError, Claims: refusal.Claims,
 		ErrorURI: fmt.Sprintf("https://%s/error?code=%d", r.Host, refusal.Code),
 		ErrorDescription: fmt.Sprintf("AADSTS%d: %s Trace ID: %s Correlation ID: %s Timestamp: %s",
 			refusal.Code, message, trace, correlation, at.Format(errorTime)),
 	}
 	if refusal.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(refusal.RetryAfter))
+	}
+	if refusal.HTTPStatus() == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="`+r.Host+`"`) // RFC 6749 section 5.2
 	}
 	w.Header().Set("x-ms-request-id", trace)
 	// The client is gone where this fails; there is nobody left to tell.

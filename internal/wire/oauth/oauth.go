@@ -16,6 +16,8 @@ import (
 // SignIns answers requests for tokens.
 type SignIns interface {
 	SignIn(ctx context.Context, req signin.Request) (token.Grant, error)
+	// BeginDevice answers a device authorization request.
+	BeginDevice(ctx context.Context, req signin.Request) (signin.DeviceAuthorization, error)
 	// Nonce returns a nonce for a proof of possession.
 	Nonce() string
 }
@@ -40,6 +42,8 @@ func Register(mux *http.ServeMux, s Service) {
 	h := handler{s}
 	mux.Handle("POST /{tenant}/oauth2/token", endpoint(h.tokenV1))
 	mux.Handle("POST /{tenant}/oauth2/v2.0/token", endpoint(h.tokenV2))
+	mux.Handle("POST /{tenant}/oauth2/devicecode", endpoint(h.deviceCodeV1))
+	mux.Handle("POST /{tenant}/oauth2/v2.0/devicecode", endpoint(h.deviceCodeV2))
 	mux.Handle("GET /{tenant}/.well-known/openid-configuration", endpoint(h.configurationV1))
 	mux.Handle("GET /{tenant}/v2.0/.well-known/openid-configuration", endpoint(h.configurationV2))
 	mux.Handle("GET /{tenant}/discovery/keys", endpoint(h.keys))

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"boundgate/internal/aadsts"
+	"boundgate/internal/clientauth"
 	"boundgate/internal/prt"
 	"boundgate/internal/signin"
 	"boundgate/internal/token"
@@ -19,6 +20,8 @@ import (
 const (
 	grantJWTBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 	grantChallenge = "srv_challenge"
+	// grantDeviceCode is RFC 8628's.
+	grantDeviceCode = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
 func (h handler) tokenV1(w http.ResponseWriter, r *http.Request) error {
@@ -54,20 +57,50 @@ func (h handler) request(r *http.Request, f form, v token.Version) (signin.Reque
 		PathTenant: r.PathValue("tenant"), Version: v,
 		Client: f["client_id"], Resource: f["resource"], Scope: f["scope"],
 		ClientInfo:    f["client_info"] == "1" || strings.EqualFold(f["client_info"], "true"),
+		Encrypted:     f["windows_api_version"] != "",
+		CrossOrigin:   r.Header.Get("Origin") != "",
 		CorrelationID: firstOf(correlationID(r), guid(f["client-request-id"]), uuid.NewString()),
-		From: signin.From{
-			Address: h.ClientAddress(r), UserAgent: r.UserAgent(),
-			AppVersion: firstOf(r.Header.Get("x-app-ver"), f["x-app-ver"]),
-			OS:         firstOf(r.Header.Get("x-client-os"), f["x-client-OS"], f["x-client-os"]),
-			SKU:        firstOf(r.Header.Get("x-client-sku"), f["x-client-SKU"], f["x-client-sku"]),
-		},
+		From:          h.from(r, f),
 	}
 	if strings.EqualFold(req.PathTenant, "consumers") {
 		return req, aadsts.ConsumersRefused
 	}
 	var err error
-	req.Credential, err = credential(f)
-	return req, err
+	if req.Credential, err = credential(f); err != nil {
+		return req, err
+	}
+	if err := clientAuth(r, f, &req); err != nil {
+		return req, err
+	}
+	return req, ClaimsOf(f["claims"], f["amr_values"], &req)
+}
+
+// from is what a request says of where it comes from: in headers, or as some clients do, in the form.
+func (h handler) from(r *http.Request, f form) signin.From {
+	return signin.From{
+		Address: h.ClientAddress(r), UserAgent: r.UserAgent(),
+		AppVersion: firstOf(r.Header.Get("x-app-ver"), f["x-app-ver"]),
+		OS:         firstOf(r.Header.Get("x-client-os"), f["x-client-OS"], f["x-client-os"]),
+		SKU:        firstOf(r.Header.Get("x-client-sku"), f["x-client-SKU"], f["x-client-sku"]),
+	}
+}
+
+// clientAuth reads what the client presents of its own: in the form or, for a secret, by HTTP Basic, in one way only
+// (RFC 6749 section 2.3).
+func clientAuth(r *http.Request, f form, req *signin.Request) error {
+	req.ClientAuth = clientauth.Presented{
+		Secret: prt.Secret(f["client_secret"]), Assertion: prt.Secret(f["client_assertion"]), AssertionType: f["client_assertion_type"],
+	}
+	id, secret, basic := r.BasicAuth()
+	if !basic {
+		return nil
+	}
+	id, secret = decode(id), decode(secret)
+	if req.ClientAuth != (clientauth.Presented{}) || req.Client != "" && !strings.EqualFold(req.Client, id) {
+		return aadsts.MalformedRequest.Saying("The client authenticates in more than one way.")
+	}
+	req.Client, req.ClientAuth.Secret = id, prt.Secret(secret)
+	return nil
 }
 
 // credential reads what a form presents.
@@ -87,11 +120,35 @@ func credential(f form) (signin.Credential, error) {
 	case "refresh_token":
 		text, err := f.need("refresh_token")
 		return signin.RefreshToken{Token: prt.Secret(text)}, err
+	case "authorization_code":
+		code, err := f.need("code")
+		return signin.AuthorizationCode{Code: prt.Secret(code), RedirectURI: f["redirect_uri"], Verifier: prt.Secret(f["code_verifier"])}, err
+	case grantDeviceCode, "device_code":
+		// Some clients use the name of the authorization code's parameter.
+		code := firstOf(f["device_code"], f["code"])
+		if code == "" {
+			_, err = f.need("device_code")
+		}
+		return signin.DeviceCode{Code: prt.Secret(code)}, err
+	case "client_credentials":
+		return signin.ClientCredentials{}, nil
 	case grantJWTBearer:
-		jws, err := f.need("request")
-		return signin.Signed{JWS: jws}, err
+		return bearer(f)
 	}
 	return nil, aadsts.UnsupportedGrant.Saying("The grant type %s is not supported.", printable(grant))
+}
+
+// bearer tells a request that a device or a session has signed from one on behalf of a person: both have one grant type.
+func bearer(f form) (signin.Credential, error) {
+	if f["request"] != "" {
+		return signin.Signed{JWS: f["request"]}, nil
+	}
+	if f["requested_token_use"] == "on_behalf_of" || f["assertion"] != "" {
+		assertion, err := f.need("assertion")
+		return signin.OnBehalfOf{Assertion: prt.Secret(assertion)}, err
+	}
+	_, err := f.need("request")
+	return nil, err
 }
 
 // A tokenReply is the JSON of a successful answer. Numbers are strings in replies of version 1 and in those with a PRT,
@@ -110,6 +167,7 @@ type tokenReply struct {
 	SessionKeyJWE         string `json:"session_key_jwe,omitempty"`
 	IDToken               string `json:"id_token,omitempty"`
 	ClientInfo            string `json:"client_info,omitempty"`
+	Family                string `json:"foci,omitempty"`
 }
 
 func newTokenReply(g token.Grant) tokenReply {
@@ -118,6 +176,9 @@ func newTokenReply(g token.Grant) tokenReply {
 		TokenType: "Bearer", Scope: g.Scope, AccessToken: g.AccessToken, RefreshToken: g.RefreshToken,
 		RefreshTokenExpiresIn: int64(g.RefreshTokenExpiresIn / time.Second), SessionKeyJWE: g.SessionKeyJWE,
 		IDToken: g.IDToken, ClientInfo: g.ClientInfo,
+	}
+	if g.Family {
+		reply.Family = "1"
 	}
 	if g.Version == token.V1 || g.PRT {
 		seconds = func(d time.Duration) any { return strconv.FormatInt(int64(d/time.Second), 10) }

@@ -32,6 +32,10 @@ func (s *recorder) SignIn(_ context.Context, req signin.Request) (token.Grant, e
 	return s.grant, s.err
 }
 
+func (*recorder) BeginDevice(context.Context, signin.Request) (signin.DeviceAuthorization, error) {
+	return signin.DeviceAuthorization{DeviceCode: "1.D", UserCode: "BCDFGHJKL"}, nil
+}
+
 func (*recorder) Nonce() string { return "a-nonce" }
 
 type oneTenant struct{}

@@ -1,0 +1,143 @@
+package signin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"boundgate/internal/aadsts"
+	"boundgate/internal/factor"
+	"boundgate/internal/journal"
+	"boundgate/internal/session"
+)
+
+// checkFactor checks a second factor, or registers one: the first by the password alone, further ones by a session that
+// has shown one already, for a thief of the password must not add a factor beside the owner's.
+func (s *Service) checkFactor(ctx context.Context, a *attempt, answer FactorAnswer) error {
+	if s.Attempts.factorLocked(a) {
+		return aadsts.SecondFactorLocked
+	}
+	known, err := s.Factors.FactorsOf(ctx, a.home.ID, a.homeUser.ID)
+	if err != nil {
+		return err
+	}
+	switch answer := answer.(type) {
+	case Code:
+		err = a.useCode(known, answer)
+	case Passkey:
+		err = s.usePasskey(a, known, answer)
+	case NewCode, NewPasskey:
+		err = s.registerFactor(a, known, answer)
+	}
+	if err != nil {
+		return err
+	}
+	if !a.origin.Strength.Has(session.MultiFactor) {
+		a.origin.Strength = append(slices.Clone(a.origin.Strength), session.MultiFactor)
+	}
+	return nil
+}
+
+// useCode tries the code on every authenticator application of the person.
+func (a *attempt) useCode(known []factor.Factor, c Code) error {
+	refusal := error(aadsts.SecondFactorWrong)
+	for _, f := range known {
+		if f.Kind != factor.TOTP {
+			continue
+		}
+		step, err := f.CheckCode(c.Text.Reveal(), a.at)
+		if err == nil {
+			a.useFactor(f, step, 0)
+			return nil
+		}
+		refusal = aadsts.SecondFactorWrong.Because(err)
+	}
+	return refusal
+}
+
+func (s *Service) usePasskey(a *attempt, known []factor.Factor, p Passkey) error {
+	used, err := s.Passkeys.FinishAssertion(a.personOf(), known, p.State, p.Response)
+	if err != nil {
+		return aadsts.SecondFactorWrong.Because(err)
+	}
+	a.useFactor(used, 0, used.SignCount)
+	return nil
+}
+
+func (a *attempt) useFactor(f factor.Factor, step int64, signCount uint32) {
+	a.effects.UseFactors = append(a.effects.UseFactors, journal.FactorUse{
+		Tenant: f.Tenant, User: f.User, ID: f.ID, Step: step, SignCount: signCount, At: a.at,
+	})
+}
+
+func (s *Service) registerFactor(a *attempt, known []factor.Factor, answer FactorAnswer) error {
+	if len(known) > 0 && !a.origin.Strength.Has(session.MultiFactor) {
+		return aadsts.MultiFactorRequired.Saying("A second factor is registered already; sign in with it to add another.")
+	}
+	if !a.origin.Fresh {
+		return aadsts.FreshSignInNeeded
+	}
+	var made factor.Factor
+	var err error
+	switch answer := answer.(type) {
+	case NewCode:
+		made = answer.Factor
+		made.LastStep, err = made.CheckCode(answer.Text.Reveal(), a.at)
+	case NewPasskey:
+		made, err = s.Passkeys.FinishRegistration(a.personOf(), answer.State, answer.Response, a.at)
+	}
+	switch {
+	case err != nil:
+		return aadsts.SecondFactorWrong.Because(err)
+	case made.Tenant != a.home.ID || made.User != a.homeUser.ID:
+		return aadsts.SecondFactorWrong.Becausef("made for another person")
+	}
+	a.effects.NewFactors = append(a.effects.NewFactors, made)
+	return nil
+}
+
+func (a *attempt) personOf() factor.Person {
+	return factor.Person{Tenant: a.home.ID, User: a.homeUser.ID, Name: a.homeUser.UPN, DisplayName: a.homeUser.DisplayName}
+}
+
+// A FactorChoice is what the pages need to ask an account for a second factor.
+type FactorChoice struct {
+	Account Account
+	Known   []factor.Factor
+	Person  factor.Person
+}
+
+// SecondFactors returns the second factors of an account that the visit's browser is signed in with.
+func (s *Service) SecondFactors(ctx context.Context, c Browser) (FactorChoice, error) {
+	a := newAttempt(Request{Credential: c}, s.Now())
+	if err := s.identifyBrowser(ctx, a, c); err != nil {
+		return FactorChoice{}, err
+	}
+	known, err := s.Factors.FactorsOf(ctx, a.home.ID, a.homeUser.ID)
+	return FactorChoice{Account: a.account(), Known: known, Person: a.personOf()}, err
+}
+
+// BeginPasskey makes a WebAuthn challenge: to use one of the passkeys of an account, or to register a new one. The state
+// goes back into Passkey or NewPasskey and must be kept from the person's hands.
+func (s *Service) BeginPasskey(choice FactorChoice, register bool) (options json.RawMessage, state []byte, err error) {
+	if register {
+		return s.Passkeys.BeginRegistration(choice.Person, choice.Known)
+	}
+	return s.Passkeys.BeginAssertion(choice.Person, choice.Known)
+}
+
+// asksFactor says which prompt helps where a second factor is missing: the person's own, or registering one.
+func (s *Service) asksFactor(ctx context.Context, a *attempt, refusal *aadsts.Error) error {
+	if !errors.Is(refusal, aadsts.MultiFactorRequired) || !a.inBrowser() {
+		return refusal
+	}
+	known, err := s.Factors.FactorsOf(ctx, a.home.ID, a.homeUser.ID)
+	if err != nil {
+		return err
+	}
+	if len(known) == 0 {
+		return aadsts.SecondFactorUnregistered
+	}
+	return refusal
+}
