@@ -22,6 +22,7 @@ const (
 	Windows365              AppID = "0af06dc6-e4b5-4f28-818e-e78e62d137a5"
 	WindowsCloudLogin       AppID = "270efc09-cd0d-444b-a71f-39af4910ec45"
 	CommandLine             AppID = "b0d9a7e0-6c1e-4b7a-9d55-0c6f1c2a7e01" // boundgate's own admin commands
+	MySignIns               AppID = "19db86c3-b2b9-44cc-b339-36da233a3be2" // the pages of people's own accounts
 	DeviceRegistrationURN         = "urn:ms-drs:enterpriseregistration.windows.net"
 	ManagementAudienceGraph       = "https://graph.microsoft.com"
 	ManagementAudienceLogs        = "https://api.loganalytics.io"

@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"encoding/base32"
 	"fmt"
-	"html"
 	"net/url"
 	"strings"
 	"time"
@@ -97,8 +96,8 @@ func (f Factor) Grouped() string {
 	return b.String()
 }
 
-// QRCode draws text as a QR code in SVG, dark on white in every theme, with its quiet zone and a name for screen readers.
-func QRCode(text, name string) (string, error) {
+// QRCode draws text as a QR code in SVG, dark on white in every theme, with its quiet zone.
+func QRCode(text string) (string, error) {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {
 		return "", fmt.Errorf("QR code: %w", err)
@@ -113,6 +112,6 @@ func QRCode(text, name string) (string, error) {
 			}
 		}
 	}
-	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s" shape-rendering="crispEdges">`+
-		`<path fill="#fff" d="M0 0h%dv%dH0z"/><path fill="#000" d="%s"/></svg>`, side, side, html.EscapeString(name), side, side, path.String()), nil
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" aria-hidden="true" shape-rendering="crispEdges">`+
+		`<path fill="#fff" d="M0 0h%dv%dH0z"/><path fill="#000" d="%s"/></svg>`, side, side, side, side, path.String()), nil
 }

@@ -121,6 +121,16 @@ func (g graphSignIns) SignIns(ctx context.Context, tenant directory.TenantID, q 
 	return rows, strconv.FormatInt(last.TimeGenerated.UnixMicro(), 10) + "_" + last.ID, nil
 }
 
+// Recent serves selfservice.SignIns.
+func (g graphSignIns) Recent(ctx context.Context, tenant directory.TenantID, user directory.ObjectID, limit int) ([]signinlog.Row, error) {
+	workspace, err := g.state.WorkspaceOf(ctx, tenant)
+	if err != nil {
+		return nil, fmt.Errorf("find the tenant's workspace: %w", err)
+	}
+	id := string(user)
+	return g.logs.Rows(ctx, workspace, logstore.Selection{Interactive: true, NonInteractive: true, UserID: &id, Limit: limit})
+}
+
 // placeOf reads a continuation that an earlier answer gave.
 func placeOf(continuation string) (*logstore.Place, error) {
 	micros, id, ok := strings.Cut(continuation, "_")

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,10 +27,12 @@ import (
 	"boundgate/internal/inforce"
 	"boundgate/internal/logquery"
 	"boundgate/internal/logstore"
+	"boundgate/internal/pages"
 	"boundgate/internal/password"
 	"boundgate/internal/prt"
 	"boundgate/internal/registration"
 	"boundgate/internal/seal"
+	"boundgate/internal/selfservice"
 	"boundgate/internal/servertls"
 	"boundgate/internal/setup"
 	"boundgate/internal/signin"
@@ -40,6 +43,7 @@ import (
 	"boundgate/internal/wire/graph"
 	"boundgate/internal/wire/loganalytics"
 	"boundgate/internal/wire/oauth"
+	"boundgate/internal/wire/portal"
 )
 
 // A Server is a running service.
@@ -161,6 +165,18 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 		Registrar: registrar, Tokens: verifier, Tenants: s.db, Nonce: signIns.Nonce, SignInURL: s.config.PublicURL,
 		RegistrationURL: s.config.DeviceRegistration.URL, ClientAddress: s.clientAddress,
 	})
+	visits, err := s.visitKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	drawn, err := pages.New()
+	if err != nil {
+		return nil, err
+	}
+	portal.Register(tenants, portal.Service{
+		SignIns: signIns, Self: &selfservice.Service{Store: s.db, SignIns: graphSignIns{s.logs, s.db}, Now: now}, Pages: drawn, Issuer: issuer,
+		Key: visits, Now: now, Log: s.log, ClientAddress: s.clientAddress,
+	})
 	graph.Register(graphAPI, graph.Deps{
 		Admin: administration, Auth: graphAuth{who}, SignIns: graphSignIns{s.logs, s.db}, PublicURL: s.config.PublicURL,
 		ClientIP: s.clientAddress, Log: s.log,
@@ -273,6 +289,21 @@ func (s *Server) nonces(ctx context.Context) (*prt.Nonces, error) {
 		return nil, fmt.Errorf("nonce epoch: %w", err)
 	}
 	return &prt.Nonces{Key: key, Epoch: epoch}, nil
+}
+
+// visitKey is the key that seals the forms of the sign-in pages.
+func (s *Server) visitKey(ctx context.Context) (key [32]byte, err error) {
+	if _, err := rand.Read(key[:]); err != nil {
+		return key, fmt.Errorf("draw the key of the sign-in pages: %w", err)
+	}
+	kept, err := s.db.PutSecret(ctx, "visit-key", key[:])
+	if err != nil {
+		return key, fmt.Errorf("key of the sign-in pages: %w", err)
+	}
+	if copy(key[:], kept) != len(key) {
+		return key, errors.New("the key of the sign-in pages on record is too short")
+	}
+	return key, nil
 }
 
 func (s *Server) clientAddress(r *http.Request) string {

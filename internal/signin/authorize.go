@@ -16,8 +16,12 @@ import (
 // An Authorization is what a request at the authorization endpoint gets.
 type Authorization struct {
 	// Code is an authorization code; "" where the request asks for none.
-	Code    string
+	Code string
+	// Tenant is that of the resource.
+	Tenant  directory.TenantID
 	Account Account
+	// Approved is the device code that has been approved; nil for none.
+	Approved *PendingDevice
 	// Cookie is the browser's new cookie; its zero value leaves the one that it has.
 	Cookie Cookie
 }
@@ -48,7 +52,7 @@ func (s *Service) Authorize(ctx context.Context, req Request) (Authorization, er
 	if err != nil {
 		return Authorization{}, err
 	}
-	return Authorization{Code: a.code, Account: a.account(), Cookie: a.cookie}, nil
+	return Authorization{Code: a.code, Tenant: a.tenant.ID, Account: a.account(), Approved: a.approves, Cookie: a.cookie}, nil
 }
 
 // Asked is what an authorization request asks for, as far as it can be told before anyone has signed in.
@@ -198,6 +202,8 @@ type Explanation struct {
 	Policy      string
 	Requirement policy.Requirement
 	Scopes      []string // what consent is missing for
+	// What the catalogue knows of the application, and the version that it states.
+	MinimumVersion, StatedVersion, BrokerOption string
 }
 
 func (a *attempt) explain() Explanation {
@@ -205,6 +211,9 @@ func (a *attempt) explain() Explanation {
 		Account: a.account(), Application: a.appName(), Resource: a.resource.DisplayName, Organisation: a.tenant.DisplayName,
 		Guest: a.guest(), Device: a.device, Proven: a.deviceProven(), Binding: a.binding, Scopes: a.missingConsent,
 		Policy: a.verdict.Cause.PolicyName, Requirement: a.verdict.Cause.Requirement,
+	}
+	if a.app != nil {
+		e.MinimumVersion, e.BrokerOption, e.StatedVersion = a.app.MinimumVersion, a.app.BrokerOption, a.evidence.AppVersion
 	}
 	if a.binding.Status == policy.Unbound {
 		e.Why = policy.Explain(a.binding.Reason, a.evidence)

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,17 +19,22 @@ import (
 
 	"boundgate/internal/clientauth"
 	"boundgate/internal/device"
+	"boundgate/internal/directory"
 	"boundgate/internal/factor"
 	"boundgate/internal/inforce"
+	"boundgate/internal/pages"
 	"boundgate/internal/password"
 	"boundgate/internal/prt"
 	"boundgate/internal/registration"
 	"boundgate/internal/seal"
+	"boundgate/internal/selfservice"
 	"boundgate/internal/signin"
+	"boundgate/internal/signinlog"
 	"boundgate/internal/store"
 	"boundgate/internal/token"
 	"boundgate/internal/wire/drs"
 	"boundgate/internal/wire/oauth"
+	"boundgate/internal/wire/portal"
 )
 
 // A Server serves one organisation, Contoso, on a loopback address. Devices and server share its clock.
@@ -121,7 +127,34 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 		Tokens: &token.Verifier{Issuer: issuer, Now: s.Now}, Tenants: s.Store, Nonce: signIns.Nonce, SignInURL: s.URL,
 		RegistrationURL: s.URL, ClientAddress: address,
 	})
+	drawn, err := pages.New()
+	if err != nil {
+		return nil, err
+	}
+	portal.Register(mux, portal.Service{
+		SignIns: signIns, Self: &selfservice.Service{Store: s.Store, SignIns: s, Now: s.Now}, Pages: drawn, Issuer: issuer,
+		Key: [32]byte{1}, Now: s.Now, Log: log, ClientAddress: address,
+	})
 	return mux, nil
+}
+
+// Recent serves selfservice.SignIns from the intake: the column store is left out here.
+func (s *Server) Recent(ctx context.Context, tenant directory.TenantID, user directory.ObjectID, limit int) ([]signinlog.Row, error) {
+	records, err := s.Store.Intake(ctx, 0, 10_000)
+	if err != nil {
+		return nil, err
+	}
+	var list []signinlog.Row
+	for _, r := range slices.Backward(records) {
+		row, err := r.Row()
+		if err != nil {
+			return nil, err
+		}
+		if row.AADTenantID == string(tenant) && row.UserID == string(user) && len(list) < limit {
+			list = append(list, *row)
+		}
+	}
+	return list, nil
 }
 
 // Client returns a client that trusts the server.

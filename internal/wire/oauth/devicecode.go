@@ -45,7 +45,7 @@ func (h handler) deviceCode(w http.ResponseWriter, r *http.Request, v token.Vers
 	if req.PathTenant == "consumers" {
 		return aadsts.ConsumersRefused
 	}
-	if err := ClaimsOf(f["claims"], f["amr_values"], &req); err != nil {
+	if err := readClaims(f, &req); err != nil {
 		return err
 	}
 	d, err := h.SignIns.BeginDevice(r.Context(), req)

@@ -15,6 +15,7 @@ import (
 	"boundgate/internal/prt"
 	"boundgate/internal/signin"
 	"boundgate/internal/token"
+	"boundgate/internal/wire/claims"
 )
 
 const (
@@ -72,7 +73,13 @@ func (h handler) request(r *http.Request, f form, v token.Version) (signin.Reque
 	if err := clientAuth(r, f, &req); err != nil {
 		return req, err
 	}
-	return req, ClaimsOf(f["claims"], f["amr_values"], &req)
+	return req, readClaims(f, &req)
+}
+
+func readClaims(f form, req *signin.Request) error {
+	asked, err := claims.Read(f["claims"], f["amr_values"])
+	req.Capabilities, req.Demand.MultiFactor = asked.Capabilities, asked.MultiFactor
+	return err
 }
 
 // from is what a request says of where it comes from: in headers, or as some clients do, in the form.
