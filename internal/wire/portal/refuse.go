@@ -27,17 +27,17 @@ func (h handler) refuseAs(w http.ResponseWriter, r *http.Request, v visit, err e
 		e := refused.Explanation
 		page.Facts, frame.Organisation = factsOf(e), e.Organisation
 	}
-	if v.Purpose == "" {
-		frame = pages.Frame{Back: "/me"}
+	if v.Purpose == "" || unanswerable[cause] {
+		frame = pages.Frame{Back: "/error?code=" + strconv.Itoa(refusal.Code), Locales: frame.Locales}
 	} else {
 		page.Retry = v.again()
-		page.SwitchAccount = switchAddress(v, cause)
+		page.SwitchAccount = switchAddress(v)
 		f, err := h.form(v, "")
 		if err != nil {
 			return err
 		}
 		page.Form = f
-		page.Form.Cancel = v.Purpose == forCode && !unanswerable[cause]
+		page.Form.Cancel = v.Purpose == forCode
 	}
 	status := refusal.HTTPStatus()
 	if cause == pages.PageExpired {
@@ -58,8 +58,8 @@ var unanswerable = map[pages.Cause]bool{
 	pages.PersonalAccount: true, pages.RequestMalformed: true,
 }
 
-func switchAddress(v visit, cause pages.Cause) string {
-	if v.Purpose != forCode || unanswerable[cause] {
+func switchAddress(v visit) string {
+	if v.Purpose != forCode {
 		return ""
 	}
 	p := v.parameters()
