@@ -62,7 +62,9 @@ type Subject struct {
 	// Capabilities are those that the client stated (xms_cc).
 	Capabilities []string
 	// AppOnly is true where the client asks for itself; User is then its service principal.
-	AppOnly    bool
+	AppOnly bool
+	// Roles are the application roles that an AppOnly token carries.
+	Roles      []string
 	ClientAuth ClientAuth
 	// ClientAlgorithm is that of ID tokens for the client: ES256, or "" for RS256.
 	ClientAlgorithm string
@@ -102,8 +104,9 @@ type Claims struct {
 	TransferMethod string
 	// Fresh is true where credentials were presented in the very request that the token answers.
 	Fresh bool
-	// AppOnly is true for a token of an application of its own.
+	// AppOnly is true for a token of an application of its own; Roles are then what it may do.
 	AppOnly      bool
+	Roles        []string
 	Capabilities []string
 	IssuedAt     time.Time
 	ExpiresAt    time.Time
@@ -137,6 +140,7 @@ type wireClaims struct {
 	UniqueTokenID     string   `json:"uti"`
 	Version           string   `json:"ver"`
 	IdentityType      string   `json:"idtyp,omitempty"` // app
+	Roles             []string `json:"roles,omitempty"` // app
 	Capabilities      []string `json:"xms_cc,omitempty"`
 	// SignIn says what this server must know of the sign-in when the token comes back to it.
 	SignIn *signInClaim `json:"boundgate_sign_in,omitempty"`
@@ -165,6 +169,10 @@ func (i *Issuer) Issuer(v Version, tenant directory.TenantID) string {
 
 // AccessToken signs an access token of version v, valid from at. It returns the token and its unique identifier.
 func (i *Issuer) AccessToken(v Version, s Subject, to Audience, at time.Time) (text, id string, err error) {
+	if s.AppOnly {
+		// An application has neither a name nor scopes: what it may do are its roles.
+		s.UPN, s.DisplayName, to.Scopes = "", "", nil
+	}
 	c := i.claims(v, s, at)
 	c.Scope = strings.Join(to.Scopes, " ")
 	c.UPN, c.DeviceID, c.ACR = s.UPN, s.DeviceID, "1"
@@ -181,7 +189,7 @@ func (i *Issuer) AccessToken(v Version, s Subject, to Audience, at time.Time) (t
 		c.Audience, c.AZP, c.AZPACR, c.PreferredUsername = string(to.Resource.AppID), string(s.Client), how, s.UPN
 	}
 	if s.AppOnly {
-		c.IdentityType = "app"
+		c.IdentityType, c.Roles = "app", s.Roles
 	}
 	c.SignIn = &signInClaim{
 		Fresh: s.Origin.Fresh, TransferMethod: s.Origin.TransferMethod, AuthTimeMicros: s.Origin.AuthTime.UnixMicro(),

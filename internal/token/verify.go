@@ -115,7 +115,7 @@ func claimsOf(c wireClaims) Claims {
 		Client: directory.AppID(c.AppID), Audience: c.Audience, Scopes: strings.Fields(c.Scope), SessionID: c.SessionID,
 		DeviceID: c.DeviceID, AuthTime: time.UnixMicro(c.SignIn.AuthTimeMicros).UTC(), Strength: c.AMR,
 		Fresh: c.SignIn.Fresh, TransferMethod: c.SignIn.TransferMethod, ExpiresAt: time.Unix(c.Expires, 0).UTC(),
-		IssuedAt: time.Unix(c.IssuedAt, 0).UTC(), AppOnly: c.IdentityType == "app", Capabilities: c.Capabilities,
+		IssuedAt: time.Unix(c.IssuedAt, 0).UTC(), AppOnly: c.IdentityType == "app", Roles: c.Roles, Capabilities: c.Capabilities,
 	}
 	if c.AZP != "" {
 		out.Client = directory.AppID(c.AZP)

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ type apiError struct {
 	details    []detail
 	allow      string // for 405
 	retryAfter int    // seconds, for 429
+	signedOut  bool   // for 401: a new sign-in helps, a token from the client's cache does not
 }
 
 // A detail is one of several things that are wrong, OData JSON format 4.01 section 21.
@@ -53,7 +55,7 @@ func (q *request) writeError(err error) {
 	header := q.w.Header()
 	switch {
 	case e.status == http.StatusUnauthorized:
-		header.Set("WWW-Authenticate", `Bearer realm="", error="invalid_token"`)
+		header.Set("WWW-Authenticate", q.challenge(e.signedOut))
 	case e.allow != "":
 		header.Set("Allow", e.allow)
 	case e.retryAfter > 0:
@@ -69,6 +71,18 @@ func (q *request) writeError(err error) {
 		body["details"] = e.details
 	}
 	_ = q.reply(e.status, members{"error": body}) // such a value always encodes
+}
+
+// challenge says what the client is to do about a token that is not accepted (RFC 6750 section 3). Where the sign-in behind
+// it has ended it is a claims challenge, as continuous access evaluation has it: the client asks for a token issued from
+// now on and does not offer the next one of its cache.
+func (q *request) challenge(signedOut bool) string {
+	if !signedOut {
+		return `Bearer realm="", error="invalid_token"`
+	}
+	claims := fmt.Sprintf(`{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, time.Now().Unix())
+	return fmt.Sprintf(`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", error="insufficient_claims", claims="%s"`,
+		q.h.PublicURL, base64.StdEncoding.EncodeToString([]byte(claims)))
 }
 
 // answerOf returns the answer that an error stands for, nil where it is the server's own affair.
@@ -95,7 +109,7 @@ func answerOf(err error) *apiError {
 			message: "The access token is missing or not valid for Microsoft Graph.", remedy: "Sign in and send the access token as a Bearer token."}
 	case errors.Is(err, admin.ErrSignedOut):
 		return &apiError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken",
-			message: "The sign-in behind the access token has ended.", remedy: "Sign in again."}
+			message: "The sign-in behind the access token has ended.", remedy: "Sign in again.", signedOut: true}
 	case errors.Is(err, admin.ErrLicenceRequired):
 		return &apiError{status: http.StatusForbidden, code: "AccessDenied",
 			message: "The tenant has no licence that includes Conditional Access (AAD_PREMIUM or AAD_PREMIUM_P2).",

@@ -2,12 +2,14 @@ package graph_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -133,6 +135,36 @@ func TestEveryPathNeedsAToken(t *testing.T) { // S40
 				t.Errorf("GET %s with the token %q: %d %s, want 401 InvalidAuthenticationToken", target, bearer, a.status, a.text)
 			}
 		}
+	}
+}
+
+// A sign-in that has ended is a claims challenge, for a token issued from now on; any other token that is not accepted is
+// just not valid. // P06
+func TestAnEndedSignInIsAClaimsChallenge(t *testing.T) {
+	s := newServer(t)
+	if h := s.call(t, "nonsense", "GET", "/v1.0/users", "").header.Get("WWW-Authenticate"); h != `Bearer realm="", error="invalid_token"` {
+		t.Errorf("a token that is none: %s", h)
+	}
+	h := s.call(t, "gone", "GET", "/v1.0/users", "").header.Get("WWW-Authenticate")
+	_, encoded, _ := strings.Cut(h, `claims="`)
+	claims, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(encoded, `"`))
+	var wanted struct {
+		AccessToken struct {
+			NBF struct {
+				Essential bool
+				Value     string
+			}
+		} `json:"access_token"`
+	}
+	if err != nil || json.Unmarshal(claims, &wanted) != nil {
+		t.Fatalf("%s: %s, %v", h, claims, err)
+	}
+	since, err := strconv.ParseInt(wanted.AccessToken.NBF.Value, 10, 64)
+	if age := time.Since(time.Unix(since, 0)); err != nil || !wanted.AccessToken.NBF.Essential || age < 0 || age > time.Minute {
+		t.Errorf("claims %s", claims)
+	}
+	if !strings.Contains(h, `error="insufficient_claims"`) || !strings.Contains(h, `/common/oauth2/authorize"`) {
+		t.Errorf("WWW-Authenticate: %s", h)
 	}
 }
 

@@ -11,25 +11,34 @@ import (
 	"boundgate/internal/token"
 )
 
-// A configuration is an OpenID Connect discovery document (OpenID Connect Discovery 1.0 section 3).
+// A configuration is an OpenID Connect discovery document (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2,
+// OpenID Connect RP-Initiated Logout 1.0 section 2.1), with the members that Microsoft's clients read.
 type configuration struct {
 	Issuer                 string   `json:"issuer"`
 	TokenEndpoint          string   `json:"token_endpoint"`
 	AuthorizationEndpoint  string   `json:"authorization_endpoint"`
+	DeviceEndpoint         string   `json:"device_authorization_endpoint"`
+	EndSessionEndpoint     string   `json:"end_session_endpoint"`
 	JWKSURI                string   `json:"jwks_uri"`
 	ResponseTypes          []string `json:"response_types_supported"`
+	ResponseModes          []string `json:"response_modes_supported"`
 	SubjectTypes           []string `json:"subject_types_supported"`
 	SigningAlgorithms      []string `json:"id_token_signing_alg_values_supported"`
 	GrantTypes             []string `json:"grant_types_supported"`
 	Scopes                 []string `json:"scopes_supported"`
 	TokenEndpointAuth      []string `json:"token_endpoint_auth_methods_supported"`
+	TokenEndpointAlgorithm []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	Claims                 []string `json:"claims_supported"`
+	ClaimsParameter        bool     `json:"claims_parameter_supported"`
+	RequestParameter       bool     `json:"request_parameter_supported"`
+	RequestParameterInUse  bool     `json:"request_uri_parameter_supported"`
+	Prompts                []string `json:"prompt_values_supported"`
+	UILocales              []string `json:"ui_locales_supported"`
+	CodeChallengeSupported []string `json:"code_challenge_methods_supported"`
 	TenantRegionScope      any      `json:"tenant_region_scope"`
 	CloudInstanceName      string   `json:"cloud_instance_name"`
 	MSGraphHost            string   `json:"msgraph_host"`
 	Capabilities           []string `json:"capabilities"`
-	RequestParameterInUse  bool     `json:"request_uri_parameter_supported"`
-	CodeChallengeSupported []string `json:"code_challenge_methods_supported"`
 }
 
 func (h handler) configurationV1(w http.ResponseWriter, r *http.Request) error {
@@ -45,20 +54,32 @@ func (h handler) configuration(w http.ResponseWriter, r *http.Request, v token.V
 	if err != nil {
 		return err
 	}
+	return writeJSON(w, http.StatusOK, h.describe(segment, issuer, v))
+}
+
+// describe says what the endpoints of one version can do.
+func (h handler) describe(segment, issuer string, v token.Version) configuration {
 	base, suffix := h.Issuer.URL+"/"+segment, ""
 	if v == token.V2 {
 		suffix = "v2.0/"
 	}
-	return writeJSON(w, http.StatusOK, configuration{
-		Issuer: issuer, TokenEndpoint: base + "/oauth2/" + suffix + "token",
-		AuthorizationEndpoint: base + "/oauth2/" + suffix + "authorize", JWKSURI: base + "/discovery/" + suffix + "keys",
-		ResponseTypes: []string{"code"}, SubjectTypes: []string{"pairwise"}, SigningAlgorithms: []string{"RS256"},
-		GrantTypes: []string{"password", "refresh_token", grantJWTBearer},
-		Scopes:     []string{"openid", "profile", "email", "offline_access"}, TokenEndpointAuth: []string{"none"},
-		Claims:            []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "preferred_username", "name", "tid", "oid", "ver"},
-		CloudInstanceName: hostOf(h.Issuer.URL), MSGraphHost: hostOf(h.Issuer.URL), Capabilities: []string{"kdf_ver2"},
-		CodeChallengeSupported: []string{"S256"},
-	})
+	endpoints, host := base+"/oauth2/"+suffix, hostOf(h.Issuer.URL)
+	return configuration{
+		Issuer: issuer, TokenEndpoint: endpoints + "token", AuthorizationEndpoint: endpoints + "authorize",
+		DeviceEndpoint: endpoints + "devicecode", EndSessionEndpoint: endpoints + "logout",
+		JWKSURI:       base + "/discovery/" + suffix + "keys",
+		ResponseTypes: []string{"code"}, ResponseModes: []string{"query", "fragment", "form_post"},
+		SubjectTypes: []string{"public"}, SigningAlgorithms: []string{"RS256", "ES256"},
+		GrantTypes: []string{
+			"authorization_code", "refresh_token", grantDeviceCode, "client_credentials", "password", grantJWTBearer,
+		},
+		Scopes:                 []string{"openid", "profile", "email", "offline_access"},
+		TokenEndpointAuth:      []string{"client_secret_post", "client_secret_basic", "private_key_jwt", "none"},
+		TokenEndpointAlgorithm: []string{"RS256", "PS256", "ES256"},
+		Claims:                 []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "preferred_username", "name", "tid", "oid", "ver"},
+		ClaimsParameter:        true, Prompts: []string{"none", "login", "select_account", "consent"}, UILocales: []string{"en", "ja"},
+		CodeChallengeSupported: []string{"S256"}, CloudInstanceName: host, MSGraphHost: host, Capabilities: []string{"kdf_ver2"},
+	}
 }
 
 // discoveredTenant returns the path segment that the document's addresses use and the issuer. For common and organizations
@@ -82,40 +103,27 @@ func (h handler) keys(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, h.Keys())
 }
 
-// instance answers which cloud an authority belongs to: this one, alone.
+// instance answers which cloud an authority belongs to: this one, under its public name or under the one that the client
+// has reached it by. Any other host is none of ours, and no client may be told to trust it.
 func (h handler) instance(w http.ResponseWriter, r *http.Request) error {
 	asked, err := url.Parse(r.URL.Query().Get("authorization_endpoint"))
-	if err != nil || asked.Scheme != "https" || asked.Host == "" {
+	own := hostOf(h.Issuer.URL)
+	if err != nil || asked.Scheme != "https" || asked.Host != own && asked.Host != r.Host {
 		invalid := *aadsts.MalformedRequest
 		invalid.OAuth, invalid.Code, invalid.Message = "invalid_instance", 50049, "The authorization endpoint is not one of this instance."
 		return &invalid
 	}
+	version := "1.1"
+	if r.URL.Query().Get("api-version") == "1.0" {
+		version = "1.0"
+	}
 	tenant, _, _ := strings.Cut(strings.TrimPrefix(asked.Path, "/"), "/")
-	own := hostOf(h.Issuer.URL)
 	return writeJSON(w, http.StatusOK, map[string]any{
 		"tenant_discovery_endpoint": "https://" + asked.Host + "/" + url.PathEscape(tenant) + "/v2.0/.well-known/openid-configuration",
-		"api-version":               "1.1",
+		"api-version":               version,
 		"metadata": []map[string]any{{
 			"preferred_network": asked.Host, "preferred_cache": asked.Host, "aliases": unique(asked.Host, own),
 		}},
-	})
-}
-
-// userRealm says how the users of a domain sign in: here, with a password. It looks at the domain alone, so that no name
-// can be tried out.
-func (h handler) userRealm(w http.ResponseWriter, r *http.Request) error {
-	_, domain, ok := directory.SplitUPN(r.PathValue("user"))
-	account := "Unknown"
-	if ok {
-		if _, err := h.Tenants.TenantByName(r.Context(), domain); err == nil {
-			account = "Managed"
-		} else if !errors.Is(err, directory.ErrNotFound) {
-			return err
-		}
-	}
-	return writeJSON(w, http.StatusOK, map[string]string{
-		"ver": "1.0", "account_type": account, "domain_name": domain, "cloud_instance_name": hostOf(h.Issuer.URL),
-		"cloud_audience_urn": "urn:federation:MicrosoftOnline",
 	})
 }
 

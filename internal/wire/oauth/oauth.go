@@ -40,16 +40,20 @@ type Service struct {
 // Register adds the endpoints to mux. Paths reach it in lower case, the tenant segment included.
 func Register(mux *http.ServeMux, s Service) {
 	h := handler{s}
-	mux.Handle("POST /{tenant}/oauth2/token", endpoint(h.tokenV1))
-	mux.Handle("POST /{tenant}/oauth2/v2.0/token", endpoint(h.tokenV2))
+	openTo(mux, "POST", "/{tenant}/oauth2/token", h.tokenV1)
+	openTo(mux, "POST", "/{tenant}/oauth2/v2.0/token", h.tokenV2)
 	mux.Handle("POST /{tenant}/oauth2/devicecode", endpoint(h.deviceCodeV1))
 	mux.Handle("POST /{tenant}/oauth2/v2.0/devicecode", endpoint(h.deviceCodeV2))
-	mux.Handle("GET /{tenant}/.well-known/openid-configuration", endpoint(h.configurationV1))
-	mux.Handle("GET /{tenant}/v2.0/.well-known/openid-configuration", endpoint(h.configurationV2))
-	mux.Handle("GET /{tenant}/discovery/keys", endpoint(h.keys))
-	mux.Handle("GET /{tenant}/discovery/v2.0/keys", endpoint(h.keys))
-	mux.Handle("GET /common/discovery/instance", endpoint(h.instance))
+	openTo(mux, "GET", "/{tenant}/.well-known/openid-configuration", h.configurationV1)
+	openTo(mux, "GET", "/{tenant}/v2.0/.well-known/openid-configuration", h.configurationV2)
+	openTo(mux, "GET", "/.well-known/oauth-authorization-server/{tenant}/v2.0", h.configurationV2) // RFC 8414 section 3.1
+	openTo(mux, "GET", "/{tenant}/discovery/keys", h.keys)
+	openTo(mux, "GET", "/{tenant}/discovery/v2.0/keys", h.keys)
+	openTo(mux, "GET", "/common/discovery/instance", h.instance)
 	mux.Handle("GET /common/userrealm/{user}", endpoint(h.userRealm))
+	mux.Handle("GET /getuserrealm.srf", endpoint(h.userRealmSRF))
+	mux.Handle("POST /{tenant}/getcredentialtype", endpoint(h.credentialType))
+	mux.Handle("GET /odc/v2.1/federationprovider", endpoint(h.federationProvider))
 }
 
 type handler struct{ Service }
