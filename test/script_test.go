@@ -64,6 +64,11 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("CLIENT", client)
+			browser, err := filepath.Abs("browser")
+			if err != nil {
+				return err
+			}
+			env.Setenv("BROWSER", browser)
 			queries, err := filepath.Abs("../internal/queries/source")
 			if err != nil {
 				return err

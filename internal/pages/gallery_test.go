@@ -103,6 +103,7 @@ func TestPagesInABrowser(t *testing.T) {
 		}
 	})
 	mux.HandleFunc("POST /posted", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "posted %s", r.FormValue("code")) })
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	names := slices.Sorted(func(yield func(string) bool) {
