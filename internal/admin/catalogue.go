@@ -53,6 +53,13 @@ type ApplicationPatch struct {
 	Unsupported    *bool
 	Why            *string
 	UserAgents     *[]string
+
+	WebRedirectURIs  *[]string
+	SPARedirectURIs  *[]string
+	Certificates     *[]NewCertificate // in place of those that there are
+	Disabled         *bool
+	Family           *bool
+	SigningAlgorithm *string
 }
 
 // CreateApplication adds a client to the tenant. Where appID is empty, one is made.
@@ -76,7 +83,7 @@ func (s *Service) CreateApplication(ctx context.Context, c Caller, appID string,
 	if _, err := findApplication(list, string(id)); err == nil {
 		return none, &ConflictError{Message: fmt.Sprintf("The tenant has an application with the appId %s.", id), Next: "Change that application instead."}
 	}
-	a := directory.Application{AppID: directory.AppID(id), PublicClient: true}
+	a := directory.Application{AppID: directory.AppID(id), PublicClient: true, ServicePrincipal: directory.ObjectID(newID())}
 	if err := applyApplication(&a, patch); err != nil {
 		return none, err
 	}
@@ -94,7 +101,7 @@ func (s *Service) UpdateApplication(ctx context.Context, c Caller, appID string,
 	if err := applyApplication(&after, patch); err != nil {
 		return err
 	}
-	return s.storeApplication(ctx, c, "Update application", before, after)
+	return s.storeApplication(ctx, c, "Update application", applicationView(before), after)
 }
 
 // DeleteApplication removes a client that the tenant added itself.
@@ -106,7 +113,7 @@ func (s *Service) DeleteApplication(ctx context.Context, c Caller, appID string)
 	if a.BuiltIn {
 		return &ConflictError{Message: "The application comes with Boundgate and cannot be removed.", Next: "Change its entry instead, such as its minimum version."}
 	}
-	entry, err := s.entry(c, applicationChange("Delete application", a, a, nil))
+	entry, err := s.entry(c, applicationChange("Delete application", a, applicationView(a), nil))
 	if err != nil {
 		return err
 	}
@@ -128,7 +135,7 @@ func (s *Service) applicationToChange(ctx context.Context, c Caller, appID strin
 }
 
 func (s *Service) storeApplication(ctx context.Context, c Caller, activity string, before any, a directory.Application) error {
-	entry, err := s.entry(c, applicationChange(activity, a, before, a))
+	entry, err := s.entry(c, applicationChange(activity, a, before, applicationView(a)))
 	if err != nil {
 		return err
 	}
@@ -153,7 +160,17 @@ func applyApplication(a *directory.Application, patch ApplicationPatch) error {
 	set(&a.Unsupported, patch.Unsupported)
 	set(&a.Why, patch.Why)
 	set(&a.UserAgents, patch.UserAgents)
-	return checkApplication(a)
+	set(&a.WebRedirectURIs, patch.WebRedirectURIs)
+	set(&a.SPARedirectURIs, patch.SPARedirectURIs)
+	set(&a.Disabled, patch.Disabled)
+	set(&a.Family, patch.Family)
+	set(&a.SigningAlgorithm, patch.SigningAlgorithm)
+	var p problems
+	if patch.Certificates != nil {
+		a.Certificates = parseCertificates(&p, *patch.Certificates)
+	}
+	checkApplication(&p, a)
+	return p.err()
 }
 
 // Bounds of an application's lists and texts.
@@ -164,21 +181,33 @@ const (
 
 var versionForm = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,9}){0,3}$`)
 
-func checkApplication(a *directory.Application) error {
-	var p problems
+func checkApplication(p *problems, a *directory.Application) {
 	a.DisplayName = strings.TrimSpace(a.DisplayName)
-	checkName(&p, "/displayName", a.DisplayName)
+	checkName(p, "/displayName", a.DisplayName)
 	if a.MinimumVersion != "" && !versionForm.MatchString(a.MinimumVersion) {
 		p.add("/minimumVersion", fmt.Sprintf("%q is not a version.", a.MinimumVersion), "Write one to four numbers with dots between, such as 2.117.841.0.")
 	}
-	checkText(&p, "/brokerOption", a.BrokerOption)
-	checkText(&p, "/why", a.Why)
+	checkText(p, "/brokerOption", a.BrokerOption)
+	checkText(p, "/why", a.Why)
 	if a.Unsupported && a.Why == "" {
 		p.add("/why", "An unsupported application needs a reason that users can read.", "Say in a sentence why it is not supported.")
 	}
-	checkList(&p, "/publicClient/redirectUris", a.RedirectURIs, checkRedirectURI)
-	checkList(&p, "/userAgents", a.UserAgents, func(p *problems, at, s string) { checkName(p, at, s) })
-	return p.err()
+	checkList(p, "/publicClient/redirectUris", a.RedirectURIs, checkRedirectURI)
+	checkList(p, "/web/redirectUris", a.WebRedirectURIs, checkWebRedirectURI)
+	checkList(p, "/spa/redirectUris", a.SPARedirectURIs, checkWebRedirectURI)
+	checkList(p, "/userAgents", a.UserAgents, func(p *problems, at, s string) { checkName(p, at, s) })
+	if a.SigningAlgorithm != "" && a.SigningAlgorithm != "ES256" && a.SigningAlgorithm != "RS256" {
+		p.add("/signingAlgorithm", "The algorithm is neither RS256 nor ES256.", "Write one of them, or leave it out for RS256.")
+	}
+}
+
+// checkWebRedirectURI takes the addresses of servers and pages alone.
+func checkWebRedirectURI(p *problems, at, s string) {
+	if !strings.HasPrefix(s, "https://") && !strings.HasPrefix(s, "http://localhost") && !strings.HasPrefix(s, "http://127.0.0.1") {
+		p.add(at, "This redirect URI is not the address of a server.", "Use https, or http to localhost; register an application's own scheme as one of its public client.")
+		return
+	}
+	checkRedirectURI(p, at, s)
 }
 
 func checkText(p *problems, pointer, text string) {

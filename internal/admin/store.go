@@ -7,6 +7,7 @@ import (
 	"boundgate/internal/audit"
 	"boundgate/internal/device"
 	"boundgate/internal/directory"
+	"boundgate/internal/factor"
 	"boundgate/internal/policy"
 )
 
@@ -50,6 +51,9 @@ type UserStore interface {
 	RevokeSessions(ctx context.Context, tenant directory.TenantID, id directory.ObjectID, at time.Time, e audit.Entry) error
 	// Memberships returns every group of the user, nested ones included, and the user's directory roles.
 	Memberships(ctx context.Context, tenant directory.TenantID, user directory.ObjectID) (map[directory.ObjectID]bool, map[directory.Role]bool, error)
+	// FactorsOf returns the user's second factors.
+	FactorsOf(ctx context.Context, tenant directory.TenantID, user directory.ObjectID) ([]factor.Factor, error)
+	RemoveFactor(ctx context.Context, tenant directory.TenantID, user directory.ObjectID, id string, e audit.Entry) error
 }
 
 // GroupStore keeps the groups of a tenant and who is in them.
@@ -80,6 +84,10 @@ type CatalogueStore interface {
 	Resources(ctx context.Context, tenant directory.TenantID) ([]directory.Resource, error)
 	PutResource(ctx context.Context, tenant directory.TenantID, r directory.Resource, e audit.Entry) error
 	DeleteResource(ctx context.Context, tenant directory.TenantID, id directory.AppID, e audit.Entry) error
+	// AllConsents returns what people, and administrators for everybody, have agreed to.
+	AllConsents(ctx context.Context, tenant directory.TenantID) ([]directory.Consent, error)
+	PutConsent(ctx context.Context, c directory.Consent, e audit.Entry) error
+	RemoveConsent(ctx context.Context, tenant directory.TenantID, id string, e audit.Entry) error
 }
 
 // DeviceStore keeps the devices of a tenant.

@@ -123,6 +123,8 @@ type SettingsPatch struct {
 	AllowDeviceCodeSessions *bool
 	AllowStaleRegistration  *bool
 	DenyPasswordGrant       *bool
+	DenyUserConsent         *bool
+	FamilyRefreshTokens     *bool
 	DevicesPerUser          *int
 	InboundTrust            *[]directory.InboundTrust
 }
@@ -164,6 +166,8 @@ func applySettings(t *directory.Tenant, patch SettingsPatch) error {
 	set(&t.Settings.AllowDeviceCodeSessions, patch.AllowDeviceCodeSessions)
 	set(&t.Settings.AllowStaleRegistration, patch.AllowStaleRegistration)
 	set(&t.Settings.DenyPasswordGrant, patch.DenyPasswordGrant)
+	set(&t.Settings.DenyUserConsent, patch.DenyUserConsent)
+	set(&t.Settings.FamilyRefreshTokens, patch.FamilyRefreshTokens)
 	set(&t.Settings.DevicesPerUser, patch.DevicesPerUser)
 	if n := t.Settings.DevicesPerUser; n < 0 || n > maxDevicesPerUser {
 		p.add("/settings/devicesPerUser", fmt.Sprintf("The quota is not between 0 and %d.", maxDevicesPerUser),

@@ -39,7 +39,7 @@ func (app application) support() string {
 
 func (a *app) appCommands() *cobra.Command {
 	cmd := group("app", "The catalogue of client applications", "  boundgate app list\n  boundgate app set 1fec8e78-bce4-4aaf-ab1b-5451cc387264 --minimum-version 1.7.0")
-	cmd.AddCommand(a.appList(), a.appShow(), a.appAdd(), a.appSet(), a.appRemove())
+	cmd.AddCommand(a.appList(), a.appShow(), a.appAdd(), a.appSet(), a.appSecretAdd(), a.appSecretRemove(), a.appCertificate(), a.appConsent(), a.appRemove())
 	return cmd
 }
 
@@ -105,7 +105,9 @@ func (a *app) appShow() *cobra.Command {
 type appFlags struct {
 	name, minimumVersion, brokerOption, why string
 	listed, unsupported                     bool
-	userAgents, redirectURIs                []string
+	confidential, disabled, family          bool
+	algorithm                               string
+	userAgents, redirectURIs, web, spa      []string
 }
 
 func (f *appFlags) register(cmd *cobra.Command) {
@@ -117,7 +119,13 @@ func (f *appFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.unsupported, "unsupported", false, "cannot use bound sessions; give --why")
 	flags.StringVar(&f.why, "why", "", "why it is not supported, in a sentence for users")
 	flags.StringSliceVar(&f.userAgents, "user-agent", nil, "product token by which the application states its version (repeatable)")
-	flags.StringSliceVar(&f.redirectURIs, "redirect-uri", nil, "redirect URI (repeatable)")
+	flags.StringSliceVar(&f.redirectURIs, "redirect-uri", nil, "redirect URI of a native application (repeatable)")
+	flags.StringSliceVar(&f.web, "web-redirect-uri", nil, "redirect URI of a server, which has a secret (repeatable)")
+	flags.StringSliceVar(&f.spa, "spa-redirect-uri", nil, "redirect URI of a single-page application (repeatable)")
+	flags.BoolVar(&f.confidential, "confidential", false, "the application has a secret or certificate and must show it")
+	flags.BoolVar(&f.disabled, "disabled", false, "give the application no tokens")
+	flags.BoolVar(&f.family, "family", false, "member of the family whose refresh tokens are shared, where the tenant allows it")
+	flags.StringVar(&f.algorithm, "signing-algorithm", "", "of ID tokens: RS256 or ES256")
 }
 
 // body returns the members whose flags were given.
@@ -130,7 +138,10 @@ func (f *appFlags) body(cmd *cobra.Command) map[string]any {
 		"name": {"displayName", f.name}, "minimum-version": {"minimumVersion", f.minimumVersion},
 		"broker-option": {"brokerOption", f.brokerOption}, "listed": {"listed", f.listed},
 		"unsupported": {"unsupported", f.unsupported}, "why": {"why", f.why}, "user-agent": {"userAgents", f.userAgents},
-		"redirect-uri": {"publicClient", map[string]any{"redirectUris": f.redirectURIs}},
+		"redirect-uri":     {"publicClient", map[string]any{"redirectUris": f.redirectURIs}},
+		"web-redirect-uri": {"web", map[string]any{"redirectUris": f.web}}, "spa-redirect-uri": {"spa", map[string]any{"redirectUris": f.spa}},
+		"confidential": {"isFallbackPublicClient", !f.confidential}, "disabled": {"disabled", f.disabled}, "family": {"family", f.family},
+		"signing-algorithm": {"signingAlgorithm", f.algorithm},
 	} {
 		if cmd.Flags().Changed(flag) {
 			body[member.name] = member.value

@@ -119,7 +119,7 @@ func (a *app) tenantShow() *cobra.Command {
 
 func (a *app) tenantSet() *cobra.Command {
 	var name string
-	var kdf1, deviceCode, stale, denyPassword bool
+	var kdf1, deviceCode, stale, denyPassword, denyConsent, family bool
 	var quota int
 	cmd := &cobra.Command{
 		Use: "set", Short: "Change settings of your tenant", Args: arguments(),
@@ -131,6 +131,8 @@ func (a *app) tenantSet() *cobra.Command {
 	f.BoolVar(&deviceCode, "allow-device-code-sessions", false, "let device code sessions register devices and become a PRT")
 	f.BoolVar(&stale, "allow-stale-registration", false, "record registrations without a fresh sign-in (code 1003) instead of refusing them")
 	f.BoolVar(&denyPassword, "deny-password-grant", false, "switch the password grant off (these commands sign in with it)")
+	f.BoolVar(&denyConsent, "deny-user-consent", false, "leave it to administrators to agree to what applications ask for")
+	f.BoolVar(&family, "family-refresh-tokens", false, "let the applications of a family redeem one another's refresh tokens")
 	f.IntVar(&quota, "devices-per-user", 0, "registration quota per user; 0 for the default")
 	cmd.RunE = a.run(func(ctx context.Context, c *client, _ []string) error {
 		settings := map[string]any{}
@@ -140,6 +142,7 @@ func (a *app) tenantSet() *cobra.Command {
 		}{
 			"allow-kdf1": {"allowKdf1", kdf1}, "allow-device-code-sessions": {"allowDeviceCodeSessions", deviceCode},
 			"allow-stale-registration": {"allowStaleRegistration", stale}, "deny-password-grant": {"denyPasswordGrant", denyPassword},
+			"deny-user-consent": {"denyUserConsent", denyConsent}, "family-refresh-tokens": {"familyRefreshTokens", family},
 			"devices-per-user": {"devicesPerUser", quota},
 		} {
 			if f.Changed(flag) {

@@ -12,7 +12,7 @@ func (a *app) userCommands() *cobra.Command {
 	cmd := group("user", "Users of the tenant", "  boundgate user list\n  boundgate user disable mika@contoso.example")
 	cmd.AddCommand(a.userList(), a.userShow(), a.userCreate(), a.userSwitch("enable", "Let a user sign in again", true),
 		a.userSwitch("disable", "Keep a user from signing in; running sessions end at once", false),
-		a.userDelete(), a.userPassword(), a.userRevoke())
+		a.userDelete(), a.userPassword(), a.userRevoke(), a.userFactors(), a.userFactorRemove())
 	return cmd
 }
 

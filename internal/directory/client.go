@@ -1,6 +1,8 @@
 package directory
 
 import (
+	"crypto/sha1" //nolint:gosec // the name that administrators know certificates by
+	"encoding/hex"
 	"net"
 	"net/url"
 	"slices"
@@ -24,6 +26,12 @@ type ClientCertificate struct {
 	DisplayName string    `json:"displayName,omitempty"`
 	DER         []byte    `json:"der"`
 	ExpiresAt   time.Time `json:"endDateTime"`
+}
+
+// Thumbprint is the certificate's SHA-1 in upper-case hexadecimal, as administrators know it. It names, and proves nothing.
+func (c ClientCertificate) Thumbprint() string {
+	digest := sha1.Sum(c.DER) //nolint:gosec // see above
+	return strings.ToUpper(hex.EncodeToString(digest[:]))
 }
 
 // A FederatedCredential lets an application prove itself with a token of another issuer. The issuer's keys are given by an

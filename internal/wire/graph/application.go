@@ -12,8 +12,11 @@ func applicationMembers(a directory.Application) members {
 	return members{
 		"id": a.AppID, "appId": a.AppID, "displayName": a.DisplayName, "isFallbackPublicClient": a.PublicClient,
 		"publicClient":   members{"redirectUris": list(a.RedirectURIs)},
-		"signInAudience": "AzureADMyOrg",
-		"listed":         a.Listed, "minimumVersion": nullable(a.MinimumVersion), "brokerOption": nullable(a.BrokerOption),
+		"web":            members{"redirectUris": list(a.WebRedirectURIs)},
+		"spa":            members{"redirectUris": list(a.SPARedirectURIs)},
+		"signInAudience": "AzureADMyOrg", "disabled": a.Disabled, "family": a.Family, "signingAlgorithm": nullable(a.SigningAlgorithm),
+		"servicePrincipalId": nullable(a.ServicePrincipal), "passwordCredentials": secretList(a.Secrets), "keyCredentials": certificateList(a.Certificates),
+		"listed": a.Listed, "minimumVersion": nullable(a.MinimumVersion), "brokerOption": nullable(a.BrokerOption),
 		"unsupported": a.Unsupported, "why": nullable(a.Why), "userAgents": list(a.UserAgents), "builtIn": a.BuiltIn,
 	}
 }
@@ -45,6 +48,22 @@ type applicationBody struct {
 	PublicClient   *struct {
 		RedirectURIs *[]string `json:"redirectUris"`
 	} `json:"publicClient"`
+	Web *struct {
+		RedirectURIs *[]string `json:"redirectUris"`
+	} `json:"web"`
+	SPA *struct {
+		RedirectURIs *[]string `json:"redirectUris"`
+	} `json:"spa"`
+	Keys *[]struct {
+		Key         string  `json:"key"`
+		DisplayName *string `json:"displayName"`
+		Type        *string `json:"type"`
+		Usage       *string `json:"usage"`
+	} `json:"keyCredentials"`
+	Disabled         *bool            `json:"disabled"`
+	Family           *bool            `json:"family"`
+	SigningAlgorithm optional[string] `json:"signingAlgorithm"`
+
 	Listed         *bool            `json:"listed"`
 	MinimumVersion optional[string] `json:"minimumVersion"`
 	BrokerOption   optional[string] `json:"brokerOption"`
@@ -60,6 +79,24 @@ func (b applicationBody) patch() admin.ApplicationPatch {
 	if b.PublicClient != nil {
 		p.RedirectURIs = b.PublicClient.RedirectURIs
 	}
+	if b.Web != nil {
+		p.WebRedirectURIs = b.Web.RedirectURIs
+	}
+	if b.SPA != nil {
+		p.SPARedirectURIs = b.SPA.RedirectURIs
+	}
+	if b.Keys != nil {
+		certificates := []admin.NewCertificate{}
+		for _, k := range *b.Keys {
+			c := admin.NewCertificate{Key: k.Key}
+			if k.DisplayName != nil {
+				c.DisplayName = *k.DisplayName
+			}
+			certificates = append(certificates, c)
+		}
+		p.Certificates = &certificates
+	}
+	p.Disabled, p.Family, p.SigningAlgorithm = b.Disabled, b.Family, cleared(b.SigningAlgorithm)
 	return p
 }
 

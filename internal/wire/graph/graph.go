@@ -135,6 +135,9 @@ func routesOf(h *handler) []route {
 		{"PATCH", users, h.updateUser, nil},
 		{"DELETE", users, h.deleteUser, nil},
 		{"POST", users + "/revokeSignInSessions", h.revokeSessions, nil},
+		{"GET", users + "/authentication/methods", h.factors, nil},
+		{"DELETE", users + "/authentication/softwareOathMethods/{factor}", h.removeFactor, nil},
+		{"DELETE", users + "/authentication/fido2Methods/{factor}", h.removeFactor, nil},
 		{"GET", users + "/memberOf", h.memberOf, nil},
 		{"GET", users + "/transitiveMemberOf", h.transitiveMemberOf, nil},
 
@@ -164,6 +167,17 @@ func routesOf(h *handler) []route {
 		{"PATCH", "/applications(appId={id})", h.updateApplication, nil},
 		{"DELETE", "/applications/{id}", h.deleteApplication, nil},
 		{"DELETE", "/applications(appId={id})", h.deleteApplication, nil},
+
+		{"POST", "/applications/{id}/addPassword", h.addPassword, nil},
+		{"POST", "/applications(appId={id})/addPassword", h.addPassword, nil},
+		{"POST", "/applications/{id}/removePassword", h.removePassword, nil},
+		{"POST", "/applications(appId={id})/removePassword", h.removePassword, nil},
+		{"GET", "/applications/{id}/federatedIdentityCredentials", h.federated, nil},
+		{"POST", "/applications/{id}/federatedIdentityCredentials", h.addFederated, nil},
+		{"DELETE", "/applications/{id}/federatedIdentityCredentials/{credential}", h.removeFederated, nil},
+		{"GET", "/oauth2PermissionGrants", h.consents, filterOnly},
+		{"POST", "/oauth2PermissionGrants", h.grantConsent, nil},
+		{"DELETE", "/oauth2PermissionGrants/{id}", h.revokeConsent, nil},
 
 		{"GET", "/servicePrincipals", h.resources, filterOnly},
 		{"POST", "/servicePrincipals", h.createResource, nil},

@@ -100,6 +100,8 @@ func (h *handler) updateTenant(q *request) error {
 			AllowDeviceCodeSessions *bool                     `json:"allowDeviceCodeSessions"`
 			AllowStaleRegistration  *bool                     `json:"allowStaleRegistration"`
 			DenyPasswordGrant       *bool                     `json:"denyPasswordGrant"`
+			DenyUserConsent         *bool                     `json:"denyUserConsent"`
+			FamilyRefreshTokens     *bool                     `json:"familyRefreshTokens"`
 			DevicesPerUser          *int                      `json:"devicesPerUser"`
 			InboundTrust            *[]directory.InboundTrust `json:"inboundTrust"`
 		} `json:"settings"`
@@ -113,6 +115,7 @@ func (h *handler) updateTenant(q *request) error {
 	patch := admin.SettingsPatch{DisplayName: body.DisplayName}
 	if s := body.Settings; s != nil {
 		patch.AllowKDF1, patch.AllowDeviceCodeSessions, patch.AllowStaleRegistration = s.AllowKDF1, s.AllowDeviceCodeSessions, s.AllowStaleRegistration
+		patch.DenyUserConsent, patch.FamilyRefreshTokens = s.DenyUserConsent, s.FamilyRefreshTokens
 		patch.DenyPasswordGrant, patch.DevicesPerUser, patch.InboundTrust = s.DenyPasswordGrant, s.DevicesPerUser, s.InboundTrust
 	}
 	if _, err := h.Admin.UpdateSettings(q.Context(), q.caller, patch); err != nil {
