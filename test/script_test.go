@@ -3,7 +3,7 @@
 // A script is a txtar file in testdata. Beside the usual commands of testscript it has: serve (set an organisation up and
 // start the service; sets $SERVER, $CA, $ADMIN and $ADMIN_PASSWORD), restart (the same data again), crash (kill -9), user
 // (create a user, with the password in $<NAME>_PASSWORD), eventually (repeat a command until it succeeds) and post (send a
-// form and print status and answer).
+// form and print status and answer) and secret (a new secret of an application, in $VARIABLE).
 package test
 
 import (
@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -79,7 +80,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"serve": serve, "restart": restart, "crash": crash, "user": user, "eventually": eventually, "post": post,
+			"serve": serve, "restart": restart, "crash": crash, "user": user, "eventually": eventually, "post": post, "secret": secret,
 		},
 	})
 }
@@ -223,6 +224,20 @@ func user(ts *testscript.TestScript, neg bool, args []string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		ts.Fatalf("create user: %v\n%s", err, out)
 	}
+}
+
+// secret gives an application a secret and keeps its text for the script.
+func secret(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: secret VARIABLE APPLICATION")
+	}
+	out, err := command(ts, "boundgate", "app", "secret-add", args[1], "--json").Output()
+	ts.Check(err)
+	var made struct {
+		Text string `json:"secretText"`
+	}
+	ts.Check(json.Unmarshal(out, &made))
+	ts.Setenv(args[0], made.Text)
 }
 
 // command runs a program in the script's environment.

@@ -58,7 +58,7 @@ func (a *audience) UnmarshalJSON(text []byte) error {
 }
 
 // checkAssertion checks an assertion: one that the application signs itself, or one of an issuer that it trusts.
-func (v *Verifier) checkAssertion(tenant directory.TenantID, app directory.Application, assertion prt.Secret, at time.Time) (Result, error) {
+func (v *Verifier) checkAssertion(tenant directory.Tenant, app directory.Application, assertion prt.Secret, at time.Time) (Result, error) {
 	text := assertion.Reveal()
 	if len(text) > maxAssertion {
 		return Result{}, aadsts.ClientAssertionInvalid.Becausef("longer than %d bytes", maxAssertion)
@@ -80,7 +80,7 @@ func (v *Verifier) checkAssertion(tenant directory.TenantID, app directory.Appli
 	}
 	id := text
 	if stated.ID != "" {
-		id = string(tenant) + "\x00" + stated.Issuer + "\x00" + stated.ID
+		id = string(tenant.ID) + "\x00" + stated.Issuer + "\x00" + stated.ID
 	}
 	result.Spend = sha256.Sum256([]byte("client assertion\x00" + id))
 	result.Expires = stated.Expires.Add(2 * skew)
@@ -88,7 +88,7 @@ func (v *Verifier) checkAssertion(tenant directory.TenantID, app directory.Appli
 }
 
 // verify finds the key that the assertion must be signed with, and checks the signature and for whom it was made.
-func (v *Verifier) verify(tenant directory.TenantID, app directory.Application, jws *jose.JSONWebSignature, c claims) (Result, error) {
+func (v *Verifier) verify(tenant directory.Tenant, app directory.Application, jws *jose.JSONWebSignature, c claims) (Result, error) {
 	for _, f := range app.Federated {
 		if f.Issuer == c.Issuer {
 			return checkFederated(f, jws, c)
@@ -115,13 +115,13 @@ func (v *Verifier) verify(tenant directory.TenantID, app directory.Application, 
 }
 
 // isOwnAddress reports whether an audience is a token endpoint or an issuer of this server, for the tenant.
-func (v *Verifier) isOwnAddress(tenant directory.TenantID, a string) bool {
+func (v *Verifier) isOwnAddress(tenant directory.Tenant, a string) bool {
 	rest, ok := strings.CutPrefix(a, v.URL+"/")
 	if !ok {
 		return false
 	}
 	segment, path, _ := strings.Cut(strings.ToLower(rest), "/")
-	if segment != string(tenant) && segment != "common" && segment != "organizations" {
+	if !names(tenant, segment) {
 		return false
 	}
 	switch path {
@@ -129,6 +129,14 @@ func (v *Verifier) isOwnAddress(tenant directory.TenantID, a string) bool {
 		return true
 	}
 	return false
+}
+
+// names reports whether a path segment stands for the tenant.
+func names(tenant directory.Tenant, segment string) bool {
+	if segment == string(tenant.ID) || segment == "common" || segment == "organizations" {
+		return true
+	}
+	return slices.ContainsFunc(tenant.Domains, func(d directory.Domain) bool { return d.Verified && d.Name == segment })
 }
 
 // certificateFor finds the certificate that the header names, by its thumbprint or key id.

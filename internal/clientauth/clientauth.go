@@ -52,7 +52,7 @@ type Verifier struct {
 const AssertionBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // Authenticate checks what a client of a tenant presents.
-func (v *Verifier) Authenticate(tenant directory.TenantID, app directory.Application, p Presented, at time.Time) (Result, error) {
+func (v *Verifier) Authenticate(tenant directory.Tenant, app directory.Application, p Presented, at time.Time) (Result, error) {
 	switch {
 	case p.Secret != "" && p.Assertion != "":
 		return Result{}, aadsts.MalformedRequest.Saying("The client authenticates in more than one way.")

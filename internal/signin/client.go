@@ -25,7 +25,7 @@ func (s *Service) authenticateClient(a *attempt) error {
 	if presented == (clientauth.Presented{}) && !a.needsClientAuth() {
 		return nil
 	}
-	result, err := s.Clients.Authenticate(a.tenant.ID, *a.app, presented, a.at)
+	result, err := s.Clients.Authenticate(a.tenant, *a.app, presented, a.at)
 	if err != nil {
 		return err
 	}
