@@ -10,7 +10,7 @@ FUZZTIME ?= 2s
 # Where the broker must build, without cgo.
 BROKER_PLATFORMS ?= linux/amd64 linux/arm64 windows/amd64 darwin/amd64 darwin/arm64
 # Debian packages that the tests need and `make test` installs where it may.
-DEBIAN_PACKAGES ?= openssl
+DEBIAN_PACKAGES ?= openssl chromium fonts-noto-cjk
 # DuckDB is linked into a few test binaries; more of them at once than this exhaust a small machine.
 TEST_PARALLEL ?= 2
 
@@ -32,7 +32,7 @@ demo: build ## Build and play the story of a rollout and a theft
 check: static race fuzz vulncheck ## Everything quick: for every commit
 
 .PHONY: test
-test: debian-packages static ## Everything: what CI runs
+test: debian-packages browser-packages static ## Everything: what CI runs
 	go test -p $(TEST_PARALLEL) -timeout 15m ./...
 	$(MAKE) --no-print-directory fuzz vulncheck cross
 
@@ -94,6 +94,12 @@ debian-packages:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
 	else echo "Not installed, their tests are left out:$$missing"; fi
+
+.PHONY: browser-packages
+browser-packages: test/browser/node_modules/.package-lock.json
+
+test/browser/node_modules/.package-lock.json: test/browser/package-lock.json
+	cd test/browser && npm ci --ignore-scripts --no-audit --no-fund
 
 .PHONY: clean
 clean: ## Remove what build made; data directories stay
