@@ -55,7 +55,7 @@ func (h handler) ask(r *http.Request, v visit) (signin.Asked, error) {
 // welcome begins with what the browser has: an account that is signed in, several to choose from, or none.
 func (h handler) welcome(w http.ResponseWriter, r *http.Request, v visit, known bool) error {
 	p := v.parameters()
-	silent := p.has("prompt", "none")
+	silent := p.prompts("none")
 	v = h.begin(w, r, v)
 	accounts, err := h.SignIns.Accounts(r.Context(), session(r))
 	if err != nil {
@@ -63,9 +63,9 @@ func (h handler) welcome(w http.ResponseWriter, r *http.Request, v visit, known 
 	}
 	live := slices.DeleteFunc(slices.Clone(accounts), func(a signin.Account) bool { return !a.SignedIn || !hinted(a, p) })
 	switch {
-	case p.has("prompt", "login") && !silent:
+	case p.prompts("login") && !silent:
 		return h.showPasswordOrAccount(w, r, v, "")
-	case p.has("prompt", "select_account") && !silent && len(accounts) > 0:
+	case p.prompts("select_account") && !silent && len(accounts) > 0:
 		return h.showPicker(w, r, v, accounts)
 	case len(live) == 1:
 		v.Account, v.Username = live[0].User, live[0].UPN
@@ -126,7 +126,7 @@ func brokerCredentials(r *http.Request) []string {
 // that does not hold is as good as none: the browser may be asked for a fresh one, and otherwise the person is.
 func (h handler) signOnByPRT(w http.ResponseWriter, r *http.Request, v visit) (done bool, err error) {
 	p := v.parameters()
-	if p.has("prompt", "login") || p.has("prompt", "select_account") {
+	if p.prompts("login") || p.prompts("select_account") {
 		return false, nil
 	}
 	for _, jws := range brokerCredentials(r) {
@@ -209,7 +209,7 @@ func (h handler) tell(w http.ResponseWriter, r *http.Request, v visit, err error
 	p := v.parameters()
 	refusal := aadsts.Of(err)
 	mistake := refusal.OAuth == "invalid_request" || refusal.OAuth == "unsupported_response_type" || refusal.OAuth == "request_not_supported"
-	if known && (p.has("prompt", "none") || mistake && refusal.Code != aadsts.RedirectURIUnknown.Code) {
+	if known && (p.prompts("none") || mistake && refusal.Code != aadsts.RedirectURIUnknown.Code) {
 		return h.answerError(w, r, v, err)
 	}
 	return h.refuse(w, r, v, err)

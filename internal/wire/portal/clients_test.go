@@ -99,7 +99,8 @@ func TestMSALForGo(t *testing.T) {
 	if err != nil || other.AccessToken == silent.AccessToken {
 		t.Errorf("silent for another resource: %v", err)
 	}
-	if _, err := app.AcquireTokenByUsernamePassword(ctx, scopes, brokertest.Alice, brokertest.Password); err != nil { //nolint:staticcheck // deprecated, and in use
+	//lint:ignore SA1019 deprecated, and in use
+	if _, err := app.AcquireTokenByUsernamePassword(ctx, scopes, brokertest.Alice, brokertest.Password); err != nil {
 		t.Errorf("user name and password: %v", err)
 	}
 	device, err := app.AcquireTokenByDeviceCode(ctx, scopes)

@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
@@ -55,9 +54,9 @@ func readParameters(w http.ResponseWriter, r *http.Request) (parameters, error) 
 	return parameters(values), nil
 }
 
-// has reports whether a space-separated parameter has a value.
-func (p parameters) has(name, value string) bool {
-	return slices.Contains(strings.Fields(p.get(name)), value)
+// prompts reports whether the client asks for a prompt.
+func (p parameters) prompts(value string) bool {
+	return slices.Contains(strings.Fields(p.get("prompt")), value)
 }
 
 // request is what the sign-in is asked, apart from the credential.
@@ -76,7 +75,7 @@ func (h handler) request(r *http.Request, v visit) (signin.Request, error) {
 	if p.get("code_challenge_method") == "S256" {
 		req.Code.Challenge = p.get("code_challenge")
 	}
-	req.Demand.Login = p.has("prompt", "login")
+	req.Demand.Login = p.prompts("login")
 	if text := p.get("max_age"); text != "" {
 		seconds, err := strconv.ParseUint(text, 10, 31)
 		if err != nil {
@@ -107,7 +106,7 @@ func (p parameters) check() error {
 		return aadsts.MalformedRequest.Saying("The response_mode is none of query, fragment and form_post.")
 	case p.get("code_challenge") != "" && p.get("code_challenge_method") != "S256":
 		return aadsts.MalformedRequest.Saying("The code_challenge_method is not S256.")
-	case p.has("prompt", "none") && len(strings.Fields(p.get("prompt"))) > 1:
+	case p.prompts("none") && len(strings.Fields(p.get("prompt"))) > 1:
 		return aadsts.MalformedRequest.Saying("prompt=none goes with no other prompt.")
 	}
 	return nil
@@ -149,11 +148,3 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 func clientInfo(a signin.Account) string { return token.ClientInfo(a.Home, a.User) }
 
 func secret(text string) prt.Secret { return prt.Secret(text) }
-
-func decode64(text string) []byte {
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return nil
-	}
-	return b
-}

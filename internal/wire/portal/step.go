@@ -127,7 +127,7 @@ func (h handler) next(w http.ResponseWriter, r *http.Request, v visit, err error
 	if !errors.As(err, &refused) {
 		return h.refuse(w, r, v, err)
 	}
-	if v.Purpose == forCode && v.parameters().has("prompt", "none") {
+	if v.Purpose == forCode && v.parameters().prompts("none") {
 		return h.answerError(w, r, v, err)
 	}
 	if account := refused.Explanation.Account; account.User != "" && refused.Cookie.Text != "" {
