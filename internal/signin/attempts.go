@@ -6,23 +6,24 @@ import (
 	"time"
 
 	"boundgate/internal/aadsts"
+	"boundgate/internal/lockout"
 	"boundgate/internal/prt"
+	"boundgate/internal/session"
 )
 
-// The limits on failing attempts: within one window, so many failures of one credential from one address, and so many
-// wrong passwords for one account from one address before it is locked there, and there alone.
+// The limits on failing attempts: within one window, so many failures of one credential from one address.
 const (
 	failureWindow    = time.Minute
 	failuresPerToken = 60
-	wrongPasswords   = 10
-	wrongFactors     = 5
-	// wrongPasswordsAnywhere bounds guessing that is spread over many addresses; it locks an account for the window.
-	wrongPasswordsAnywhere = 100
-	trackedKeys            = 100_000 // memory bound; beyond it the oldest window is forgotten
+	trackedKeys      = 100_000 // memory bound; beyond it the oldest window is forgotten
 )
 
 // Attempts counts failures, so that guessing and hammering stop before they cost anything. Its memory is bounded.
 type Attempts struct {
+	passwords *lockout.Guard
+	codes     *lockout.Guard
+	polls     *lockout.Pace
+
 	mu      sync.Mutex
 	began   time.Time
 	current map[[32]byte]int
@@ -31,7 +32,10 @@ type Attempts struct {
 
 // NewAttempts returns an empty count.
 func NewAttempts() *Attempts {
-	return &Attempts{current: map[[32]byte]int{}, before: map[[32]byte]int{}}
+	return &Attempts{
+		passwords: lockout.New(lockout.Passwords), codes: lockout.New(lockout.Codes), polls: lockout.NewPace(session.DeviceCodeInterval),
+		current: map[[32]byte]int{}, before: map[[32]byte]int{},
+	}
 }
 
 // tooMany reports whether this failure repeats one that the log has often enough. A request whose proof holds is never held
@@ -40,32 +44,70 @@ func (c *Attempts) tooMany(a *attempt) bool {
 	return !a.evidence.ProofHeld && c.count(a.at, a.credentialKey()) >= failuresPerToken
 }
 
-// locked reports whether passwords for the account are not checked for now.
-func (c *Attempts) locked(a *attempt) bool {
-	return c.count(a.at, a.accountKey(a.req.From.Address)) >= wrongPasswords ||
-		c.count(a.at, a.accountKey("")) >= wrongPasswordsAnywhere
-}
+// locked reports whether passwords for the account are not looked at, for now and from there.
+func (c *Attempts) locked(a *attempt) bool { return c.passwords.Locked(a.passwordTry()) }
 
-// factorLocked reports whether second factors of the account are not checked for now.
-func (c *Attempts) factorLocked(a *attempt) bool { return c.count(a.at, a.factorKey()) >= wrongFactors }
+// factorLocked reports whether second factors of the account are not looked at, for now and from there.
+func (c *Attempts) factorLocked(a *attempt) bool { return c.codes.Locked(a.factorTry()) }
 
-// learn counts a refusal; a success forgets the failures of the account at this address.
+// learn takes notice of how an attempt ended.
 func (c *Attempts) learn(a *attempt, err error) {
-	if err == nil {
-		c.forget(a.accountKey(a.req.From.Address))
-		return
+	code := 0
+	if err != nil {
+		code = aadsts.Of(err).Code
 	}
-	switch aadsts.Of(err).Code {
-	case aadsts.ServerError.Code:
+	switch {
+	case a.authenticated:
+		c.succeeded(a)
+	case code == aadsts.SecondFactorWrong.Code:
+		c.codes.Failed(a.factorTry(), a.shown())
+	case code == aadsts.InvalidCredentials.Code:
+		c.passwords.Failed(a.passwordTry(), a.shown())
+	}
+	switch code {
+	case 0, aadsts.ServerError.Code, aadsts.AuthorizationPending.Code: // answers rather than failures
 		return
-	case aadsts.AuthorizationPending.Code:
-		return // an answer rather than a failure
-	case aadsts.SecondFactorWrong.Code:
-		c.add(a.at, a.factorKey())
-	case aadsts.InvalidCredentials.Code:
-		c.add(a.at, a.accountKey(a.req.From.Address), a.accountKey(""))
 	}
 	c.add(a.at, a.credentialKey())
+}
+
+// succeeded makes the place familiar, whatever the policies have said of the application.
+func (c *Attempts) succeeded(a *attempt) {
+	switch {
+	case a.kind == passwordGrant, a.kind == prtByPassword, a.kind == typedPassword:
+		c.passwords.Succeeded(a.passwordTry())
+	case len(a.effects.UseFactors)+len(a.effects.NewFactors) > 0:
+		c.codes.Succeeded(a.factorTry())
+	}
+}
+
+// passwordTry is an attempt at the account that was named. A device that has proven its key is as familiar as a browser
+// that shows that the account has signed in there.
+func (a *attempt) passwordTry() lockout.Try {
+	c, _ := a.req.Credential.(TypedPassword)
+	return lockout.Try{Account: a.username, Address: a.req.From.Address, Familiar: c.Familiar || a.kind == prtByPassword && a.evidence.ProofHeld, At: a.at}
+}
+
+func (a *attempt) factorTry() lockout.Try {
+	return lockout.Try{Account: string(a.home.ID) + "/" + string(a.homeUser.ID), Address: a.req.From.Address, At: a.at}
+}
+
+// shown is what was shown and found wrong, so that the same mistake counts once.
+func (a *attempt) shown() string {
+	switch c := a.req.Credential.(type) {
+	case Password:
+		return c.Password.Reveal()
+	case TypedPassword:
+		return c.Password.Reveal()
+	case Browser:
+		if code, ok := c.Factor.(Code); ok {
+			return code.Text.Reveal()
+		}
+	}
+	if a.signed != nil {
+		return a.signed.Claims.Password.Reveal()
+	}
+	return a.id // counts by itself
 }
 
 func (c *Attempts) count(at time.Time, key [32]byte) int {
@@ -82,13 +124,6 @@ func (c *Attempts) add(at time.Time, keys ...[32]byte) {
 	for _, key := range keys {
 		c.current[key]++
 	}
-}
-
-func (c *Attempts) forget(key [32]byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.current, key)
-	delete(c.before, key)
 }
 
 // turn begins a new window when the current one is over or full.
@@ -130,12 +165,4 @@ func (a *attempt) credentialKey() [32]byte {
 		}
 	}
 	return sha256.Sum256([]byte(a.req.From.Address + "\x00" + text))
-}
-
-func (a *attempt) accountKey(address string) [32]byte {
-	return sha256.Sum256([]byte("account\x00" + address + "\x00" + a.username))
-}
-
-func (a *attempt) factorKey() [32]byte {
-	return sha256.Sum256([]byte("factor\x00" + string(a.home.ID) + "\x00" + string(a.homeUser.ID)))
 }

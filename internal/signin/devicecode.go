@@ -178,6 +178,8 @@ func (s *Service) identifyDeviceCode(ctx context.Context, a *attempt, text prt.S
 		return s.atPathTenant(ctx, a, aadsts.CodeRedeemed)
 	case !a.at.Before(record.ExpiresAt):
 		return s.atPathTenant(ctx, a, aadsts.DeviceCodeExpired)
+	case record.Approval == nil && s.Attempts.polls.TooFast(string(hash[:]), a.at):
+		return aadsts.PollTooFast
 	case record.Approval == nil:
 		return aadsts.AuthorizationPending
 	}

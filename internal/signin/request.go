@@ -112,6 +112,8 @@ type TypedPassword struct {
 	Visit    Visit
 	// StaySignedIn makes the browser keep the session when it closes.
 	StaySignedIn bool
+	// Familiar is true where the browser shows that the account has signed in in it before.
+	Familiar bool
 }
 
 // Browser is a session that a browser holds, with a second factor where the person has just given one.

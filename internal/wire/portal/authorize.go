@@ -183,12 +183,12 @@ func (h handler) tryAs(w http.ResponseWriter, r *http.Request, v visit, c signin
 	a, err := h.SignIns.Authorize(r.Context(), req)
 	var refused *signin.Refused
 	if errors.As(err, &refused) {
-		keep(w, refused.Cookie, persistentLifetime)
+		h.keep(w, r, v, refused.Cookie)
 	}
 	if err != nil {
 		return h.next(w, r, v, err)
 	}
-	keep(w, a.Cookie, persistentLifetime)
+	h.keep(w, r, v, a.Cookie)
 	return h.finish(w, r, v, a)
 }
 

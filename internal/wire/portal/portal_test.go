@@ -504,3 +504,24 @@ func TestSessionFixation(t *testing.T) {
 	p.get(authorizePath + request().Encode())
 	p.shows("Pick an account", brokertest.Alice, brokertest.Bob)
 }
+
+// Guesses from many addresses do not keep the owner out of the browser that the owner uses. // P14
+func TestGuessersDoNotLockTheOwnerOut(t *testing.T) {
+	s := brokertest.New(t)
+	owner, stranger := newPerson(t, s), newPerson(t, s)
+	owner.get(authorizePath + request().Encode())
+	owner.signIn(brokertest.Alice)
+	for n := range 15 { // from the owner's own network, too
+		p := newPerson(t, s)
+		p.get(authorizePath + request().Encode())
+		p.submit("step", "account", "username", brokertest.Alice)
+		p.submit("step", "password", "password", "guess "+string(rune('a'+n)))
+	}
+	stranger.get(authorizePath + request().Encode())
+	stranger.submit("step", "account", "username", brokertest.Alice)
+	stranger.submit("step", "password", "password", brokertest.Password)
+	stranger.shows("Too many wrong attempts")
+	owner.get(authorizePath + request("prompt", "login").Encode())
+	owner.signIn(brokertest.Alice)
+	owner.code()
+}

@@ -39,6 +39,7 @@ func (h handler) step(w http.ResponseWriter, r *http.Request) error {
 		return h.takeAccount(w, r, v, f.Get("username"))
 	case "password":
 		c := signin.TypedPassword{Username: v.Username, Password: secret(f.Get("password")), Visit: browser.Visit, StaySignedIn: f.Get("stay") != ""}
+		c.Familiar = h.familiar(r, v.Username)
 		return h.try(w, r, v, c, true)
 	case "code":
 		browser.Factor = signin.Code{Text: secret(f.Get("code"))}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -95,10 +96,13 @@ func hostCookie(name, value string, lifetime time.Duration) *http.Cookie {
 }
 
 // seal returns the visit in a form that only this server can read and make.
-func (h handler) seal(v visit) (string, error) {
+func (h handler) seal(v visit) (string, error) { return h.sealAs(visitCookie, v) }
+
+// sealAs seals a value for one use alone.
+func (h handler) sealAs(use string, v any) (string, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
-		return "", fmt.Errorf("encode visit: %w", err)
+		return "", fmt.Errorf("encode %s: %w", use, err)
 	}
 	aead, err := h.aead()
 	if err != nil {
@@ -108,27 +112,35 @@ func (h handler) seal(v visit) (string, error) {
 	if _, err := rand.Read(nonce); err != nil {
 		return "", fmt.Errorf("draw nonce: %w", err)
 	}
-	return base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, text, []byte(visitCookie))), nil
+	return base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, text, []byte(use))), nil
+}
+
+// openAs reads what sealAs has sealed for the same use.
+func (h handler) openAs(use, sealed string, into any) error {
+	aead, err := h.aead()
+	if err != nil {
+		return err
+	}
+	b, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err != nil || len(b) < aead.NonceSize() {
+		return errExpired
+	}
+	text, err := aead.Open(nil, b[:aead.NonceSize()], b[aead.NonceSize():], []byte(use))
+	if err != nil {
+		return errExpired
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("decode %s: %w", use, err)
+	}
+	return nil
 }
 
 // open reads a sealed visit: errExpired where it is none of this server's, too old, or another browser's. That a form comes
 // with it shows that the page was this server's own, and not one that another site has made up.
 func (h handler) open(r *http.Request, sealed string) (visit, error) {
 	var v visit
-	aead, err := h.aead()
-	if err != nil {
+	if err := h.openAs(visitCookie, sealed, &v); err != nil {
 		return v, err
-	}
-	b, err := base64.RawURLEncoding.DecodeString(sealed)
-	if err != nil || len(b) < aead.NonceSize() {
-		return v, errExpired
-	}
-	text, err := aead.Open(nil, b[:aead.NonceSize()], b[aead.NonceSize():], []byte(visitCookie))
-	if err != nil {
-		return v, errExpired
-	}
-	if err := json.Unmarshal(text, &v); err != nil {
-		return v, fmt.Errorf("decode visit: %w", err)
 	}
 	c, err := r.Cookie(visitCookie)
 	if err != nil {
@@ -162,15 +174,52 @@ func session(r *http.Request) prt.Secret {
 	return prt.Secret(c.Value)
 }
 
-// keep gives the browser its new session cookie.
-func keep(w http.ResponseWriter, c signin.Cookie, lifetime time.Duration) {
+// keep gives the browser its new session cookie, and what shows that the account has signed in in it.
+func (h handler) keep(w http.ResponseWriter, r *http.Request, v visit, c signin.Cookie) {
 	if c.Text == "" {
 		return
 	}
-	if !c.Persistent {
-		lifetime = 0
+	lifetime := time.Duration(0)
+	if c.Persistent {
+		lifetime = persistentLifetime
 	}
 	http.SetCookie(w, hostCookie(sessionCookie, c.Text.Reveal(), lifetime))
+	accounts := append([]known{{v.Username, h.Now()}}, slices.DeleteFunc(h.known(r), func(k known) bool { return k.Account == v.Username })...)
+	text, err := h.sealAs(knownCookie, accounts[:min(len(accounts), maxKnown)])
+	if err == nil { // without it a guesser may hold the owner up, and nothing worse
+		http.SetCookie(w, hostCookie(knownCookie, text, knownFor))
+	}
+}
+
+// A known is an account that has signed in in a browser. It is no session: it opens nothing, and only keeps others' wrong
+// guesses from closing the door here.
+type known struct {
+	Account string
+	At      time.Time
+}
+
+const (
+	knownCookie = "__Host-boundgate-known"
+	knownFor    = 90 * 24 * time.Hour
+	maxKnown    = 5
+)
+
+// known returns the accounts that have signed in in the browser.
+func (h handler) known(r *http.Request) []known {
+	c, err := r.Cookie(knownCookie)
+	if err != nil {
+		return nil
+	}
+	var list []known
+	if h.openAs(knownCookie, c.Value, &list) != nil {
+		return nil
+	}
+	return slices.DeleteFunc(list, func(k known) bool { return h.Now().Sub(k.At) > knownFor })
+}
+
+// familiar reports whether an account has signed in in the browser before.
+func (h handler) familiar(r *http.Request, account string) bool {
+	return slices.ContainsFunc(h.known(r), func(k known) bool { return k.Account == account })
 }
 
 // parameters are those of the authorization request that the visit is for.
