@@ -116,6 +116,11 @@ type Limits struct {
 	ReadTimeout Duration `toml:"read_timeout"`
 	// IdleTimeout is how long an idle connection is kept. Default "2m".
 	IdleTimeout Duration `toml:"idle_timeout"`
+	// RequestsPerMinute bounds the requests to sign-in and device registration from one address, or one /64 of IPv6, before
+	// the next is answered 429. Default 6000.
+	RequestsPerMinute int `toml:"requests_per_minute"`
+	// Connections bounds how many connections are open at the same time. Default 8192.
+	Connections int `toml:"connections"`
 }
 
 // Proxy names the load balancers whose word about a client's address is believed.

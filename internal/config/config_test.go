@@ -40,7 +40,8 @@ func TestWithoutAFileEverythingHasADefault(t *testing.T) {
 		Logs:               Logs{Path: filepath.Join("boundgate-data", "logs.duckdb"), RetentionDays: 30},
 		Log:                Log{Level: "info", Format: "auto"},
 		Limits: Limits{PasswordWorkers: 2, PasswordQueue: 32, HeaderBytes: 32768, RequestBytes: 65536,
-			GraphRequestBytes: 1048576, ReadTimeout: Duration(10 * time.Second), IdleTimeout: Duration(2 * time.Minute)},
+			GraphRequestBytes: 1048576, ReadTimeout: Duration(10 * time.Second), IdleTimeout: Duration(2 * time.Minute),
+			RequestsPerMinute: 6000, Connections: 8192},
 		Metrics: Metrics{Allow: []string{"127.0.0.0/8", "::1"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

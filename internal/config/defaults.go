@@ -52,6 +52,8 @@ func (l Limits) withDefaults() Limits {
 	l.GraphRequestBytes = cmp.Or(l.GraphRequestBytes, 1<<20)
 	l.ReadTimeout = cmp.Or(l.ReadTimeout, Duration(10*time.Second))
 	l.IdleTimeout = cmp.Or(l.IdleTimeout, Duration(2*time.Minute))
+	l.RequestsPerMinute = cmp.Or(l.RequestsPerMinute, 6000)
+	l.Connections = cmp.Or(l.Connections, 8192)
 	return l
 }
 

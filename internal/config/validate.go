@@ -193,6 +193,8 @@ func (v *validation) limits(l Limits) {
 	v.between("[limits] graph_request_bytes", l.GraphRequestBytes, 4<<10, 16<<20)
 	v.between("[limits] read_timeout, in milliseconds,", l.ReadTimeout.Std().Milliseconds(), 100, 600_000)
 	v.between("[limits] idle_timeout, in milliseconds,", l.IdleTimeout.Std().Milliseconds(), 100, 3_600_000)
+	v.between("[limits] requests_per_minute", int64(l.RequestsPerMinute), 60, 10_000_000)
+	v.between("[limits] connections", int64(l.Connections), 16, 1_000_000)
 }
 
 func (v *validation) between(where string, n, least, most int64) {

@@ -150,3 +150,31 @@ func TestPace(t *testing.T) {
 		t.Errorf("it remembers %d", len(p.last))
 	}
 }
+
+// One network gets its rate and its burst; its neighbours do not suffer, and a million of them cost no more memory. // P14
+func TestRate(t *testing.T) {
+	l := NewRate(600)
+	allowed := 0
+	for n := range 10_000 {
+		if ok, wait := l.Allow("192.0.2.7", morning.Add(time.Duration(n)*time.Millisecond)); ok {
+			allowed++
+		} else if wait <= 0 || wait > time.Second {
+			t.Fatalf("wait %s", wait)
+		}
+	}
+	if allowed < 195 || allowed > 205 { // a burst of ten seconds, and ten seconds
+		t.Errorf("%d of 10000 requests in ten seconds", allowed)
+	}
+	if ok, _ := l.Allow("192.0.2.8", morning); !ok {
+		t.Error("the neighbour is held back")
+	}
+	if ok, _ := l.Allow("192.0.2.7", morning.Add(time.Hour)); !ok {
+		t.Error("held back for good")
+	}
+	for n := range 3 * tracked {
+		l.Allow(fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255), morning)
+	}
+	if len(l.current)+len(l.before) > 2*tracked+1 {
+		t.Errorf("it remembers %d networks", len(l.current)+len(l.before))
+	}
+}

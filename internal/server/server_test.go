@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,11 +20,14 @@ import (
 )
 
 // start opens a server on free ports and serves until the test ends.
-func start(t *testing.T) (*Server, *http.Client) {
+func start(t *testing.T, changes ...func(c *config.Config)) (*Server, *http.Client) {
 	t.Helper()
 	dir := t.TempDir()
 	cfg := config.Config{DataDir: filepath.Join(dir, "data"), Listen: "127.0.0.1:0", DeviceRegistration: config.DeviceRegistration{Listen: "127.0.0.1:0"}}
 	cfg.MasterKey.File = filepath.Join(dir, "master.key")
+	for _, change := range changes {
+		change(&cfg)
+	}
 	s, err := New(context.Background(), cfg.WithDefaults(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -111,5 +115,87 @@ func TestFirstStartHappensOnce(t *testing.T) {
 	}
 	if _, err := s.First(t.Context(), setup.Organisation{DisplayName: "Other", Domain: "other.example"}); err == nil {
 		t.Error("a second first start was allowed")
+	}
+}
+
+// One address that asks too often is told to wait, in the protocol's own words; a script and a person hear it both. // P14
+func TestTooManyRequests(t *testing.T) {
+	s, client := start(t, func(c *config.Config) { c.Limits.RequestsPerMinute = 60 })
+	limited := 0
+	for range 15 {
+		resp, err := client.Post(s.URL()+"/common/oauth2/token", "application/x-www-form-urlencoded", strings.NewReader("grant_type=srv_challenge"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode == http.StatusTooManyRequests {
+			limited++
+			if resp.Header.Get("Retry-After") == "" || !strings.Contains(string(text), `"temporarily_unavailable"`) || !strings.Contains(string(text), "AADSTS50196") {
+				t.Errorf("%v %s", resp.Header, text)
+			}
+		}
+	}
+	if limited < 4 || limited > 6 {
+		t.Errorf("%d of 15 requests were held back at 60 a minute", limited)
+	}
+	if status, _ := get(t, client, s.URL()+"/healthz"); status != http.StatusOK {
+		t.Errorf("operations are held back, too: %d", status)
+	}
+}
+
+// A client that sends its request a byte at a time is cut off, and one that is only slow to think is not. // P14
+func TestSlowClientsAreCutOff(t *testing.T) {
+	s, client := start(t, func(c *config.Config) { c.Limits.ReadTimeout = config.Duration(300 * time.Millisecond) })
+	address := strings.TrimPrefix(s.URL(), "https://localhost")
+	conn, err := tls.Dial("tcp", "127.0.0.1"+address, &tls.Config{ServerName: "localhost", RootCAs: client.Transport.(*http.Transport).TLSClientConfig.RootCAs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	began := time.Now()
+	for _, b := range []byte("POST /common/oauth2/token HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + strings.Repeat("x", 1000)) {
+		if _, err := conn.Write([]byte{b}); err != nil {
+			break
+		}
+		if time.Since(began) > 5*time.Second {
+			t.Fatal("still listening after five seconds")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err == nil {
+		t.Log("the server says something before it hangs up")
+	}
+	if status, _ := get(t, client, s.URL()+"/healthz"); status != http.StatusOK {
+		t.Errorf("an honest client afterwards: %d", status)
+	}
+}
+
+// Beyond so many connections further ones wait, and those that are open go on. // P14
+func TestConnectionsAreBounded(t *testing.T) {
+	s, client := start(t, func(c *config.Config) { c.Limits.Connections = 16 })
+	address := "127.0.0.1" + strings.TrimPrefix(s.URL(), "https://localhost")
+	var open []net.Conn
+	for range 16 {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, c)
+	}
+	client.Timeout = 300 * time.Millisecond
+	if resp, err := client.Get(s.URL() + "/healthz"); err == nil {
+		_ = resp.Body.Close()
+		t.Error("a seventeenth connection is served")
+	}
+	for _, c := range open {
+		_ = c.Close()
+	}
+	client.Timeout = 10 * time.Second
+	if status, _ := get(t, client, s.URL()+"/healthz"); status != http.StatusOK {
+		t.Errorf("once they are gone: %d", status)
 	}
 }
