@@ -267,6 +267,8 @@ var (
 		Message: "The device code is not one of this server.", Remedy: "Begin again."}
 	UserCodeWrong = &Error{Code: 70019, OAuth: invalidRequest,
 		Message: "The code is not one that waits for an answer.", Remedy: "Check the code that the device shows, or begin again on the device."}
+	BearerInvalid = &Error{Code: 50173, OAuth: "invalid_token", Status: 401,
+		Message: "The access token is not valid here, or no longer.", Remedy: "Get a new access token for Microsoft Graph."}
 	AssertionInvalid = &Error{Code: 50013, OAuth: invalidGrant,
 		Message: "The assertion is not an access token for this application.", Remedy: "Show the access token that the application was called with, before it expires."}
 )

@@ -72,7 +72,9 @@ func (a logAccess) Authorize(ctx context.Context, bearer, workspace string) erro
 	switch {
 	case errors.Is(err, token.ErrAudience):
 		return loganalytics.ErrAudience
-	case errors.Is(err, token.ErrInvalid), errors.Is(err, admin.ErrSignedOut):
+	case errors.Is(err, admin.ErrSignedOut):
+		return loganalytics.ErrSignedOut
+	case errors.Is(err, token.ErrInvalid):
 		return loganalytics.ErrInvalidToken
 	case err != nil:
 		return err

@@ -157,7 +157,7 @@ func (a *attempt) guest() bool { return a.home.ID != "" && a.home.ID != a.tenant
 func (a *attempt) verdictError() *aadsts.Error {
 	if cause := a.verdict.Cause; cause.Refuses() {
 		if cause.Err.Code != aadsts.TokenProtectionRequired.Code {
-			return a.untrusted(cause)
+			return a.challenged(a.untrusted(cause), cause)
 		}
 		why := policy.Explain(a.binding.Reason, a.evidence)
 		return cause.Err.Saying("%s %s", cause.Err.Message, why.Message).WithRemedy(why.Remedy)
@@ -169,6 +169,15 @@ func (a *attempt) verdictError() *aadsts.Error {
 		return aadsts.BoundTokenUnproven
 	}
 	return nil
+}
+
+// challenged adds a claims challenge that names the policy, where a prompt helps: the client repeats it when it asks the
+// person.
+func (a *attempt) challenged(refusal *aadsts.Error, cause policy.Cause) *aadsts.Error {
+	if refusal.OAuth != aadsts.MultiFactorRequired.OAuth {
+		return refusal
+	}
+	return refusal.WithClaims(toJSON(map[string]any{"access_token": map[string]any{"capolids": map[string]any{"essential": true, "values": []string{cause.PolicyID}}}}))
 }
 
 // effectsOf returns the effects that the outcome has: a proof that verified is spent, and reuse revokes, even where the

@@ -135,6 +135,8 @@ async function openid() {
   const to = new URL(await browser.signIn(url.href));
   const tokens = await oidc.authorizationCodeGrant(config, to, { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true, maxAge: 600 });
   check(tokens.claims().preferred_username === user, 'openid-client: authorization code; issuer, nonce, state and auth_time hold');
+  const info = await oidc.fetchUserInfo(config, tokens.access_token, tokens.claims().sub);
+  check(info.preferred_username === user, 'openid-client: user info');
   const refreshed = await oidc.refreshTokenGrant(config, tokens.refresh_token);
   check(refreshed.access_token, 'openid-client: refresh');
   const reused = await oidc.refreshTokenGrant(config, tokens.refresh_token).catch((e) => e);

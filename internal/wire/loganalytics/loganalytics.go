@@ -6,6 +6,7 @@ package loganalytics
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,8 +25,10 @@ import (
 // Why a caller gets no answer.
 var (
 	ErrInvalidToken = errors.New("loganalytics: the access token is not valid")
-	ErrAudience     = errors.New("loganalytics: the access token is for another resource")
-	ErrForbidden    = errors.New("loganalytics: the caller may not read sign-in logs")
+	// ErrSignedOut means that the sign-in behind a genuine token has ended.
+	ErrSignedOut = errors.New("loganalytics: the sign-in has ended")
+	ErrAudience  = errors.New("loganalytics: the access token is for another resource")
+	ErrForbidden = errors.New("loganalytics: the caller may not read sign-in logs")
 	// ErrNoWorkspace means that there is no such workspace for the caller: another tenant's looks the same (P13).
 	ErrNoWorkspace = errors.New("loganalytics: no such workspace")
 )
@@ -176,6 +179,8 @@ func (h handler) authorize(r *http.Request, workspace string) error {
 	}
 	err := h.Access.Authorize(r.Context(), bearer, strings.ToLower(workspace))
 	switch {
+	case errors.Is(err, ErrSignedOut):
+		return apiError{http.StatusUnauthorized, "TokenRevoked", "The sign-in behind the access token has ended. Sign in again.", nil}
 	case errors.Is(err, ErrInvalidToken):
 		return apiError{http.StatusUnauthorized, "InvalidAuthenticationToken", "The access token is not valid. Sign in again.", nil}
 	case errors.Is(err, ErrAudience):
@@ -275,11 +280,24 @@ func writeError(w http.ResponseWriter, err error, log *slog.Logger) {
 		log.Error("query failed", "error", err)
 	}
 	if e.code == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
+		w.Header().Set("WWW-Authenticate", challenge(e.name))
 	}
 	if err := writeJSON(w, e.code, map[string]any{"error": envelope(e)}); err != nil {
 		panic("loganalytics: an error does not encode: " + err.Error())
 	}
+}
+
+// challenge says what the client is to do about a token that is not accepted (RFC 6750 section 3): a claims challenge, as
+// continuous access evaluation has it, where the sign-in behind the token has ended.
+func challenge(name string) string {
+	switch name {
+	case "AuthenticationFailed":
+		return "Bearer"
+	case "TokenRevoked":
+		claims := fmt.Sprintf(`{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, time.Now().Unix())
+		return `Bearer error="insufficient_claims", claims="` + base64.StdEncoding.EncodeToString([]byte(claims)) + `"`
+	}
+	return `Bearer error="invalid_token"`
 }
 
 // envelope nests the compiler's first error twice, as the API does, and lists them all in details.

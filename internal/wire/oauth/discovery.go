@@ -19,6 +19,7 @@ type configuration struct {
 	AuthorizationEndpoint  string   `json:"authorization_endpoint"`
 	DeviceEndpoint         string   `json:"device_authorization_endpoint"`
 	EndSessionEndpoint     string   `json:"end_session_endpoint"`
+	UserInfoEndpoint       string   `json:"userinfo_endpoint"`
 	JWKSURI                string   `json:"jwks_uri"`
 	ResponseTypes          []string `json:"response_types_supported"`
 	ResponseModes          []string `json:"response_modes_supported"`
@@ -66,7 +67,7 @@ func (h handler) describe(segment, issuer string, v token.Version) configuration
 	endpoints, host := base+"/oauth2/"+suffix, hostOf(h.Issuer.URL)
 	return configuration{
 		Issuer: issuer, TokenEndpoint: endpoints + "token", AuthorizationEndpoint: endpoints + "authorize",
-		DeviceEndpoint: endpoints + "devicecode", EndSessionEndpoint: endpoints + "logout",
+		DeviceEndpoint: endpoints + "devicecode", EndSessionEndpoint: endpoints + "logout", UserInfoEndpoint: h.Issuer.URL + "/oidc/userinfo",
 		JWKSURI:       base + "/discovery/" + suffix + "keys",
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query", "fragment", "form_post"},
 		SubjectTypes: []string{"public"}, SigningAlgorithms: []string{"RS256", "ES256"},

@@ -29,7 +29,9 @@ type errorReply struct {
 const errorTime = "2006-01-02 15:04:05Z"
 
 // WriteError answers with a refusal in this protocol's shape, where it has to be given before the protocol is reached.
-func WriteError(w http.ResponseWriter, r *http.Request, refusal *aadsts.Error) { writeError(w, r, refusal) }
+func WriteError(w http.ResponseWriter, r *http.Request, refusal *aadsts.Error) {
+	writeError(w, r, refusal)
+}
 
 // writeError answers with a refusal. An error that is no refusal is answered without detail.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {

@@ -18,6 +18,8 @@ type SignIns interface {
 	SignIn(ctx context.Context, req signin.Request) (token.Grant, error)
 	// BeginDevice answers a device authorization request.
 	BeginDevice(ctx context.Context, req signin.Request) (signin.DeviceAuthorization, error)
+	// UserInfo answers a bearer of an access token.
+	UserInfo(ctx context.Context, bearer string) (signin.UserInfo, error)
 	// Nonce returns a nonce for a proof of possession.
 	Nonce() string
 }
@@ -50,6 +52,8 @@ func Register(mux *http.ServeMux, s Service) {
 	openTo(mux, "GET", "/{tenant}/discovery/keys", h.keys)
 	openTo(mux, "GET", "/{tenant}/discovery/v2.0/keys", h.keys)
 	openTo(mux, "GET", "/common/discovery/instance", h.instance)
+	openTo(mux, "GET", "/oidc/userinfo", endpoint(h.userInfo))
+	mux.Handle("POST /oidc/userinfo", crossOrigin(endpoint(h.userInfo)))
 	mux.Handle("GET /common/userrealm/{user}", endpoint(h.userRealm))
 	mux.Handle("GET /getuserrealm.srf", endpoint(h.userRealmSRF))
 	mux.Handle("POST /{tenant}/getcredentialtype", endpoint(h.credentialType))

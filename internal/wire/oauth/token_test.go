@@ -36,6 +36,13 @@ func (*recorder) BeginDevice(context.Context, signin.Request) (signin.DeviceAuth
 	return signin.DeviceAuthorization{DeviceCode: "1.D", UserCode: "BCDFGHJKL"}, nil
 }
 
+func (*recorder) UserInfo(_ context.Context, bearer string) (signin.UserInfo, error) {
+	if bearer != "good" {
+		return signin.UserInfo{}, aadsts.BearerInvalid
+	}
+	return signin.UserInfo{Subject: "s"}, nil
+}
+
 func (*recorder) Nonce() string { return "a-nonce" }
 
 type oneTenant struct{}

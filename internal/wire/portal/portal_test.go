@@ -166,6 +166,7 @@ type reply struct {
 	Error   string `json:"error"`
 	Sub     string `json:"suberror"`
 	Text    string `json:"error_description"`
+	Claims  string `json:"claims"`
 	Codes   []int  `json:"error_codes"`
 }
 
@@ -524,4 +525,22 @@ func TestGuessersDoNotLockTheOwnerOut(t *testing.T) {
 	owner.get(authorizePath + request("prompt", "login").Encode())
 	owner.signIn(brokertest.Alice)
 	owner.code()
+}
+
+// A silent request that a second factor would help is told so, with the policy in a claims challenge; one that nothing
+// helps is not called an interaction. // B01
+func TestInteractionIsRequiredWhereItHelps(t *testing.T) {
+	s := brokertest.New(t)
+	p := newPerson(t, s)
+	first := p.token("grant_type", "password", "username", brokertest.Alice, "password", brokertest.Password, "client_id", office, "scope", "openid offline_access "+brokertest.Exchange+"/.default")
+	policyFor(t, s, multiFactor)
+	got := p.token("grant_type", "refresh_token", "refresh_token", first.Refresh, "client_id", office)
+	if got.Error != "interaction_required" || got.code() != 50076 || !strings.Contains(got.Claims, "capolids") || got.Sub != "basic_action" {
+		t.Errorf("a second factor: %+v", got)
+	}
+	policyFor(t, s, tokenProtection)
+	got = p.token("grant_type", "refresh_token", "refresh_token", first.Refresh, "client_id", office)
+	if got.Error != "invalid_grant" || got.code() != 530084 || got.Claims != "" {
+		t.Errorf("token protection: %+v", got)
+	}
 }
