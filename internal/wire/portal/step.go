@@ -154,6 +154,10 @@ func (h handler) next(w http.ResponseWriter, r *http.Request, v visit, err error
 		return h.showPasswordOrAccount(w, r, v, "error.credentials")
 	case aadsts.AccountLocked.Code:
 		return h.showPasswordOrAccount(w, r, v, "error.locked")
+	case aadsts.TooManyRequests.Code:
+		if r.PostForm.Get("step") == "password" {
+			return h.showPasswordOrAccount(w, r, v, "error.busy")
+		}
 	case aadsts.MultiFactorRequired.Code:
 		v.Register, v.Policy = false, refused.Explanation.Policy
 		return h.showFactor(w, r, v, browser, "")
@@ -161,6 +165,9 @@ func (h handler) next(w http.ResponseWriter, r *http.Request, v visit, err error
 		v.Register, v.Policy = true, refused.Explanation.Policy
 		return h.showFactor(w, r, v, browser, "")
 	case aadsts.SecondFactorWrong.Code:
+		if strings.HasSuffix(r.PostForm.Get("step"), "passkey") {
+			return h.showFactor(w, r, v, browser, "error.passkey")
+		}
 		return h.showFactor(w, r, v, browser, "error.code")
 	case aadsts.SecondFactorLocked.Code:
 		return h.showFactor(w, r, v, browser, "error.codelocked")
