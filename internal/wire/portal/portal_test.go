@@ -544,3 +544,94 @@ func TestInteractionIsRequiredWhereItHelps(t *testing.T) {
 		t.Errorf("token protection: %+v", got)
 	}
 }
+
+// The change of language leads back to a path of this server, and nowhere else. // P13
+func TestLanguageGoesBackHereAlone(t *testing.T) {
+	p := newPerson(t, brokertest.New(t))
+	p.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for _, back := range []string{"https://evil.example/", "//evil.example/", "/\\evil.example/", "\\\\evil.example", "javascript:alert(1)", "evil"} {
+		p.get("/language?" + url.Values{"to": {"ja"}, "back": {back}}.Encode())
+		if p.location == nil || p.location.String() != "/me" {
+			t.Errorf("%q leads to %v", back, p.location)
+		}
+	}
+	p.get("/language?" + url.Values{"to": {"ja"}, "back": {"/error?code=50011"}}.Encode())
+	if p.location == nil || p.location.String() != "/error?code=50011" {
+		t.Errorf("a local path leads to %v", p.location)
+	}
+	p.get("/error?code=50011")
+	p.shows("アプリケーションの応答先が登録されていません")
+}
+
+// A verifier for a code that was asked for without a challenge is refused: it would pass for protection that there is none.
+func TestVerifierWithoutAChallenge(t *testing.T) {
+	p := newPerson(t, brokertest.New(t))
+	p.get(authorizePath + request("code_challenge", strings.Repeat("A", 43)).Encode())
+	p.signIn(brokertest.Alice)
+	if got := p.redeem(p.code(), "code_verifier", ""); got.code() != 501481 {
+		t.Errorf("a challenge without a verifier: %+v", got)
+	}
+}
+
+// After a form the browser is sent on by 303, so that no form is sent again. // P11
+func TestRedirectsAfterForms(t *testing.T) {
+	p := newPerson(t, brokertest.New(t))
+	p.get(authorizePath + request().Encode())
+	p.signIn(brokertest.Alice)
+	if p.status != http.StatusSeeOther {
+		t.Errorf("after a form: %d", p.status)
+	}
+	p.get(authorizePath + request().Encode())
+	if p.status != http.StatusFound || p.header.Get("Referrer-Policy") != "no-referrer" || p.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("without one: %d %v", p.status, p.header)
+	}
+}
+
+// The cookies are this host's alone, and no script reads them. // P11
+func TestCookies(t *testing.T) {
+	p := newPerson(t, brokertest.New(t))
+	check := func() (persistent bool) {
+		for _, text := range p.header.Values("Set-Cookie") {
+			c, err := http.ParseSetCookie(text)
+			must(t, err)
+			if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode {
+				t.Errorf("cookie %s", text)
+			}
+			persistent = persistent || strings.HasSuffix(c.Name, "-session") && c.MaxAge > 0
+		}
+		return persistent
+	}
+	p.get(authorizePath + request().Encode())
+	check()
+	p.signIn(brokertest.Alice)
+	if check() {
+		t.Error("the browser keeps the session without being asked to")
+	}
+	p.get(authorizePath + request("prompt", "login", "login_hint", brokertest.Alice).Encode())
+	p.submit("step", "password", "password", brokertest.Password, "stay", "1")
+	if !check() {
+		t.Error("the browser does not stay signed in")
+	}
+}
+
+// Signing out ends the session on the server, and leads back to the application's own address alone.
+func TestSignOut(t *testing.T) {
+	s := brokertest.New(t)
+	applications(t, s)
+	p := newPerson(t, s)
+	for _, tt := range []struct{ back, shown string }{{web, "Back to the application"}, {"https://evil.example/", ""}} {
+		p.get(authorizePath + request("prompt", "login").Encode())
+		p.signIn(brokertest.Alice)
+		p.get("/" + brokertest.Domain + "/oauth2/v2.0/logout?" + url.Values{"client_id": {webApp}, "post_logout_redirect_uri": {tt.back}, "state": {"x"}}.Encode())
+		p.shows("Which account do you want to sign out of?")
+		p.submit("signout", "1", "user", "")
+		p.shows("You have signed out", tt.shown)
+		if strings.Contains(p.page, "evil.example") {
+			t.Error("signing out leads to a stranger")
+		}
+		p.get(authorizePath + request("prompt", "none").Encode())
+		if p.location.Query().Get("error") != "login_required" {
+			t.Errorf("still signed in: %v", p.location)
+		}
+	}
+}
