@@ -56,8 +56,11 @@ type storedKey struct {
 	SignsAt time.Time `json:"signsAt"`
 }
 
-// chains are the algorithms and the names under which their keys are kept.
-var chains = map[jose.SignatureAlgorithm]string{jose.RS256: "signing-key-rs256-", jose.ES256: "signing-key-es256-"}
+// chains are the algorithms and the names under which their keys are kept, in the order in which keys are published.
+var chains = []struct {
+	algorithm jose.SignatureAlgorithm
+	prefix    string
+}{{jose.RS256, "signing-key-rs256-"}, {jose.ES256, "signing-key-es256-"}}
 
 // LoadKeys reads the signing keys, and makes those that are due.
 func LoadKeys(ctx context.Context, secrets Secrets, at time.Time) (*Keys, error) {
@@ -69,13 +72,13 @@ func LoadKeys(ctx context.Context, secrets Secrets, at time.Time) (*Keys, error)
 // made, the others see before it signs.
 func (k *Keys) Rotate(ctx context.Context, at time.Time) error {
 	set := &keySet{signers: map[string]jose.Signer{}}
-	for algorithm, prefix := range chains {
-		list, err := k.chain(ctx, algorithm, prefix, at)
+	for _, c := range chains {
+		list, err := k.chain(ctx, c.algorithm, c.prefix, at)
 		if err != nil {
-			return fmt.Errorf("signing keys %s: %w", algorithm, err)
+			return fmt.Errorf("signing keys %s: %w", c.algorithm, err)
 		}
-		if err := set.add(algorithm, list, at); err != nil {
-			return fmt.Errorf("signing keys %s: %w", algorithm, err)
+		if err := set.add(c.algorithm, list, at); err != nil {
+			return fmt.Errorf("signing keys %s: %w", c.algorithm, err)
 		}
 	}
 	k.now.Store(set)
