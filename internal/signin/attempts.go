@@ -16,6 +16,8 @@ const (
 	failureWindow    = time.Minute
 	failuresPerToken = 60
 	trackedKeys      = 100_000 // memory bound; beyond it the oldest window is forgotten
+	// deviceCodesPerMinute bounds what one network can make the store keep without naming anybody.
+	deviceCodesPerMinute = 120
 )
 
 // Attempts counts failures, so that guessing and hammering stop before they cost anything. Its memory is bounded.
@@ -23,6 +25,7 @@ type Attempts struct {
 	passwords *lockout.Guard
 	codes     *lockout.Guard
 	polls     *lockout.Pace
+	devices   *lockout.Rate
 
 	mu      sync.Mutex
 	began   time.Time
@@ -34,6 +37,7 @@ type Attempts struct {
 func NewAttempts() *Attempts {
 	return &Attempts{
 		passwords: lockout.New(lockout.Passwords), codes: lockout.New(lockout.Codes), polls: lockout.NewPace(session.DeviceCodeInterval),
+		devices: lockout.NewRate(deviceCodesPerMinute),
 		current: map[[32]byte]int{}, before: map[[32]byte]int{},
 	}
 }

@@ -202,6 +202,8 @@ type Explanation struct {
 	Policy      string
 	Requirement policy.Requirement
 	Scopes      []string // what consent is missing for
+	// ClientKnown is true where the redirect URI is known to be the client's, so that an answer may be sent there.
+	ClientKnown bool
 	// What the catalogue knows of the application, and the version that it states.
 	MinimumVersion, StatedVersion, BrokerOption string
 }
@@ -209,7 +211,7 @@ type Explanation struct {
 func (a *attempt) explain() Explanation {
 	e := Explanation{
 		Account: a.account(), Application: a.appName(), Resource: a.resource.DisplayName, Organisation: a.tenant.DisplayName,
-		Guest: a.guest(), Device: a.device, Proven: a.deviceProven(), Binding: a.binding, Scopes: a.missingConsent,
+		Guest: a.guest(), Device: a.device, Proven: a.deviceProven(), Binding: a.binding, Scopes: a.missingConsent, ClientKnown: a.platformAsked != "",
 		Policy: a.verdict.Cause.PolicyName, Requirement: a.verdict.Cause.Requirement,
 	}
 	if a.app != nil {

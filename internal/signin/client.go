@@ -13,11 +13,13 @@ import (
 // where the sign-in went to its native platform (RFC 6749 section 3.2.1). An assertion is used once.
 func (s *Service) authenticateClient(a *attempt) error {
 	presented := a.req.ClientAuth
-	if a.app == nil || a.atAuthorize() {
+	switch {
+	case a.app == nil:
 		return nil
-	}
-	if a.app.Disabled {
+	case a.app.Disabled:
 		return aadsts.ApplicationDisabled
+	case a.atAuthorize():
+		return nil
 	}
 	if a.signInPlatform() == directory.SPA && !a.req.CrossOrigin {
 		return aadsts.CrossOriginOnly

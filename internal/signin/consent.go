@@ -29,6 +29,9 @@ func (s *Service) checkConsent(ctx context.Context, a *attempt) error {
 	}
 	wanted := a.wantedScopes()
 	a.missingConsent = slices.DeleteFunc(slices.Clone(wanted), func(scope string) bool { return slices.Contains(agreed, scope) })
+	if a.req.Demand.Consent && !a.req.Consented {
+		a.missingConsent = wanted
+	}
 	if len(a.missingConsent) == 0 {
 		return nil
 	}

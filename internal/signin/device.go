@@ -31,6 +31,9 @@ func (s *Service) proveDevice(ctx context.Context, a *attempt) error {
 		err = s.inheritDevice(ctx, a, a.redeemed.Home, a.redeemed.Device, a.redeemed.Registration)
 	case a.req.Device != nil && a.req.Device.Home == a.home.ID:
 		err = s.inheritDevice(ctx, a, a.home.ID, a.req.Device.ID, a.req.Device.Registration)
+		if a.device != nil && a.device.TrustType == device.Registered && a.device.Owner != a.homeUser.ID {
+			a.device, a.effects.Device, a.req.Device = nil, nil, nil // a person's own device speaks for its owner alone
+		}
 	case a.refresh != nil && a.refresh.Bound():
 		err = s.nameDevice(ctx, a, a.refresh.Device)
 	case a.assertion != nil && a.assertion.DeviceID != "":

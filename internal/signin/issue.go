@@ -59,7 +59,7 @@ func (s *Service) issueAppOnly(a *attempt) (token.Grant, error) {
 		ExpiresOn: a.at.Add(session.AccessTokenLifetime),
 	}
 	subject := token.Subject{
-		Tenant: a.tenant.ID, User: a.app.ServicePrincipal, Client: a.client, AppOnly: true, ClientAuth: a.tokenClientAuth(),
+		Tenant: a.tenant.ID, User: a.servicePrincipal(), Client: a.client, AppOnly: true, ClientAuth: a.tokenClientAuth(),
 		Origin: session.Origin{AuthTime: a.at, TransferMethod: "none"},
 	}
 	audience := token.Audience{Resource: a.resource, Identifier: a.requested.identifier, Algorithm: a.resource.SigningAlgorithm}
@@ -218,6 +218,14 @@ func (a *attempt) newRefreshToken(family string) (string, error) {
 	}
 	a.effects.NewRefreshTokens = append(a.effects.NewRefreshTokens, record)
 	return text, nil
+}
+
+// servicePrincipal is the application's object in the tenant.
+func (a *attempt) servicePrincipal() directory.ObjectID {
+	if a.app.ServicePrincipal != "" {
+		return a.app.ServicePrincipal
+	}
+	return directory.ObjectID(a.app.AppID)
 }
 
 // spaExpiry ends a page's refresh tokens a day after the sign-in; rotation does not lengthen it (RFC 9700 section 4.14.2).

@@ -1,6 +1,8 @@
 package signin_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -27,7 +29,16 @@ func TestBindingIsMonotone(t *testing.T) {
 			}).Token
 			bound := v.bound
 			for step := range 12 {
-				switch r.IntN(5) {
+				switch r.IntN(8) {
+				case 5: // single sign-on in the browser, and its code
+					bound = v.redeem(t, v.authorize(t, asking(), credential, v.cookie(t, nil)).code(), nil).Token
+				case 6: // the same, and the answer under the session key
+					a := v.redeem(t, v.authorize(t, asking(), credential, v.cookie(t, nil)).code(), map[string]string{"windows_api_version": "2.0"})
+					bound = v.opened(t, a)
+				case 7: // a password in the browser, and its code
+					digest := sha256.Sum256([]byte(verifier))
+					page := v.authorize(t, asking("code_challenge", base64.RawURLEncoding.EncodeToString(digest[:]), "code_challenge_method", "S256"))
+					unbound = v.redeem(t, v.typePassword(t, page).code(), map[string]string{"code_verifier": verifier}).Token
 				case 0: // the PRT for an application
 					bound = v.opened(t, v.send(t, tokenV1, v.signed(t, nil)))
 				case 1: // a bound refresh token in a signed request

@@ -55,6 +55,8 @@ type From = session.From
 type Demand struct {
 	// Login asks for credentials in this visit (prompt=login).
 	Login bool
+	// Consent asks the person to agree anew (prompt=consent).
+	Consent bool
 	// MaxAge is how old the authentication may be; nil for any age.
 	MaxAge *time.Duration
 	// MultiFactor asks for a second factor (amr_values, or amr in the claims parameter).

@@ -93,7 +93,7 @@ func (a *attempt) commonRow(now time.Time, workspace string, decided error) *sig
 	}
 	if a.kind == clientCredentialsGrant {
 		r.Type, r.Category, r.SignInEventTypes = signinlog.ServicePrincipalTable, signinlog.ServicePrincipalCategory, `["servicePrincipal"]`
-		r.ServicePrincipalID, r.ServicePrincipalName = string(a.app.ServicePrincipal), a.appName()
+		r.ServicePrincipalID, r.ServicePrincipalName = string(a.servicePrincipal()), a.appName()
 	}
 	if a.interactive() {
 		r.Type, r.Category, r.SignInEventTypes = signinlog.InteractiveTable, signinlog.InteractiveCategory, `["interactiveUser"]`

@@ -407,3 +407,48 @@ func TestReportASignIn(t *testing.T) {
 	p.get("/me")
 	p.shows("Pick an account", "Signed out")
 }
+
+// People agree once to what an application asks for, again when it asks for more or wants to be told again, and an
+// administrator can keep the decision. // S30
+func TestConsent(t *testing.T) {
+	s := brokertest.New(t)
+	applications(t, s)
+	must(t, s.Store.RemoveConsent(context.Background(), brokertest.Tenant, "consent "+webApp, entry(s)))
+	p := newPerson(t, s)
+	asking := func(scope string, changes ...string) {
+		p.get(authorizePath + request(append([]string{"client_id", webApp, "redirect_uri", web, "scope", scope}, changes...)...).Encode())
+	}
+	asking("openid api://" + apiApp + "/access")
+	p.signIn(brokertest.Alice)
+	p.shows("Permissions requested", "App 1", "Sign you in", "access at Api")
+	if row := p.lastRow(); row.ResultType != "65001" {
+		t.Errorf("row: %s", row.ResultType)
+	}
+	p.submit("step", "consent")
+	p.code()
+	asking("openid api://" + apiApp + "/access")
+	p.code()
+	asking("openid api://"+apiApp+"/access", "prompt", "consent")
+	p.shows("Permissions requested")
+	asking("openid api://" + apiApp + "/delete")
+	p.shows("Permissions requested", "delete at Api")
+	p.submit("step", "cancel")
+	if p.location == nil || p.location.Query().Get("error") != "access_denied" {
+		t.Errorf("who declines is sent to %v", p.location)
+	}
+	asking("openid api://"+apiApp+"/delete", "prompt", "none")
+	if p.location == nil || p.location.Query().Get("error") != "interaction_required" {
+		t.Errorf("silently: %v", p.location)
+	}
+
+	tenant, err := s.Store.Tenant(context.Background(), brokertest.Tenant)
+	must(t, err)
+	tenant.Settings.DenyUserConsent = true
+	must(t, s.Store.UpdateTenant(context.Background(), tenant, entry(s)))
+	asking("openid api://" + apiApp + "/delete")
+	p.submit("step", "consent")
+	p.shows("Only an administrator may agree to this")
+	if p.location != nil {
+		t.Errorf("sent to %s", p.location)
+	}
+}

@@ -75,7 +75,7 @@ func (h handler) request(r *http.Request, v visit) (signin.Request, error) {
 	if p.get("code_challenge_method") == "S256" {
 		req.Code.Challenge = p.get("code_challenge")
 	}
-	req.Demand.Login = p.prompts("login")
+	req.Demand.Login, req.Demand.Consent = p.prompts("login"), p.prompts("consent")
 	if text := p.get("max_age"); text != "" {
 		seconds, err := strconv.ParseUint(text, 10, 31)
 		if err != nil {

@@ -351,6 +351,37 @@ func TestNoOpenRedirect(t *testing.T) {
 	}
 }
 
+// Before the person's tenant is known, an application of a tenant is not known either: nothing is sent anywhere, signed in or
+// not, silently or not. Once it is known, its own address is answered. // P13
+func TestNoOpenRedirectAtCommon(t *testing.T) {
+	s := brokertest.New(t)
+	applications(t, s)
+	p := newPerson(t, s)
+	p.get(authorizePath + request().Encode())
+	p.signIn(brokertest.Alice)
+	const common = "/common/oauth2/v2.0/authorize?"
+	for name, q := range map[string]url.Values{
+		"an unknown application":              request("client_id", uuid.NewString(), "redirect_uri", "https://evil.example/", "prompt", "none"),
+		"another address of an application":   request("client_id", webApp, "redirect_uri", "https://evil.example/", "prompt", "none"),
+		"an unknown application, with a page": request("client_id", uuid.NewString(), "redirect_uri", "https://evil.example/"),
+		"a mistake beside an unknown address": request("client_id", webApp, "redirect_uri", "https://evil.example/", "response_type", "token"),
+	} {
+		p.get(common + q.Encode())
+		if p.location != nil {
+			t.Errorf("%s: sent to %s", name, p.location)
+		}
+	}
+	p.get(common + request("client_id", uuid.NewString(), "redirect_uri", "https://evil.example/", "prompt", "login").Encode())
+	p.submit("step", "cancel")
+	if p.location != nil {
+		t.Errorf("who cancels is sent to %s", p.location)
+	}
+	p.get(common + request("client_id", webApp, "redirect_uri", web, "scope", "openid "+graph, "prompt", "none").Encode())
+	if p.location == nil || !strings.HasPrefix(p.location.String(), web) {
+		t.Errorf("the application's own address: %d, to %v", p.status, p.location)
+	}
+}
+
 // A mistake of the client is told to the client, and a silent request is never answered with a page.
 func TestErrorsForTheClient(t *testing.T) {
 	p := newPerson(t, brokertest.New(t))

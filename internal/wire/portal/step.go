@@ -116,10 +116,21 @@ func (h handler) cancel(w http.ResponseWriter, r *http.Request, v visit) error {
 	if v.Purpose != forCode {
 		return redirect(w, r, v.again())
 	}
-	if _, err := h.ask(r, v); err != nil {
-		return h.refuse(w, r, v, err)
+	cancelled := aadsts.ConsentDeclined.Saying("The user has cancelled the sign-in.")
+	if !h.clientKnown(r, v, nil) {
+		return h.refuse(w, r, v, cancelled)
 	}
-	return h.answerError(w, r, v, aadsts.ConsentDeclined.Saying("The user has cancelled the sign-in."))
+	return h.answerError(w, r, v, cancelled)
+}
+
+// clientKnown reports whether the redirect URI is known to be the client's: by the address alone or, for an application of
+// the person's own tenant, by what the sign-in has found out. Nothing may be sent there before.
+func (h handler) clientKnown(r *http.Request, v visit, refused *signin.Refused) bool {
+	if refused != nil && refused.Explanation.ClientKnown {
+		return true
+	}
+	asked, err := h.ask(r, v)
+	return err == nil && asked.Application != nil
 }
 
 // next shows the page that a refusal calls for: a prompt where one helps, and otherwise what is the matter.
@@ -128,7 +139,7 @@ func (h handler) next(w http.ResponseWriter, r *http.Request, v visit, err error
 	if !errors.As(err, &refused) {
 		return h.refuse(w, r, v, err)
 	}
-	if v.Purpose == forCode && v.parameters().prompts("none") {
+	if v.Purpose == forCode && v.parameters().prompts("none") && h.clientKnown(r, v, refused) {
 		return h.answerError(w, r, v, err)
 	}
 	if account := refused.Explanation.Account; account.User != "" && refused.Cookie.Text != "" {
