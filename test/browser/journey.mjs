@@ -2,6 +2,7 @@
 // languages, with a passkey and an authenticator application, and judges each page by axe-core on the way.
 //
 // usage: node journey.mjs SERVER USER PASSWORD STEP...
+import { execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -50,7 +51,12 @@ const application = http.createServer((req, res) => {
   req.on('end', () => {
     const url = new URL(req.url, 'http://localhost');
     if (url.pathname === '/') arrivals.push(Object.fromEntries(req.method === 'POST' ? new URLSearchParams(body) : url.searchParams));
+    if (url.pathname === '/msal.js') {
+      res.setHeader('content-type', 'text/javascript');
+      return res.end(fs.readFileSync(createRequire(import.meta.url).resolve('@azure/msal-browser').replace(/lib.*$/, 'lib/msal-browser.min.js')));
+    }
     res.setHeader('content-type', 'text/html');
+    if (url.pathname === '/spa') return res.end('<!doctype html><html lang="en"><title>Page</title><script src="/msal.js"></script><h1>Page</h1></html>');
     res.end('<!doctype html><html lang="en"><title>Application</title><h1>You may close this page</h1></html>');
   });
 });
@@ -183,6 +189,34 @@ const journeys = {
     await judge('passkey');
     await page.getByRole('button', { name: 'Use a passkey' }).click();
     check((await redeem(await arrival())).access_token, 'and signs in');
+  },
+  // MSAL for JavaScript, unmodified, in a single-page application.
+  async spa() {
+    const app = '66666666-6666-4666-8666-666666666666';
+    execFileSync('boundgate', ['app', 'add', 'Page', '--app-id', app, '--spa-redirect-uri', `${redirect}/spa`]);
+    const config = {
+      auth: { clientId: app, authority: `${server}/contoso.example`, knownAuthorities: [new URL(server).host], redirectUri: `${redirect}/spa` }, cache: { cacheLocation: 'localStorage' },
+    };
+    const request = { scopes: ['openid', 'profile', 'https://graph.microsoft.com/.default'] };
+    await page.goto(redirect + '/spa');
+    await page.evaluate(async ([config, request]) => {
+      const client = new msal.PublicClientApplication(config);
+      await client.initialize();
+      await client.handleRedirectPromise();
+      client.loginRedirect(request);
+    }, [config, request]);
+    await page.getByRole('heading', { name: 'Permissions requested' }).waitFor(); // who is signed in is not asked again
+    await judge('consent');
+    await page.getByRole('button', { name: 'Accept' }).click();
+    await page.waitForURL(redirect + '/spa#*');
+    const got = await page.evaluate(async ([config, request]) => {
+      const client = new msal.PublicClientApplication(config);
+      await client.initialize();
+      const signedIn = await client.handleRedirectPromise();
+      const silent = await client.acquireTokenSilent({ ...request, account: signedIn.account, forceRefresh: true });
+      return { user: signedIn.account.username, first: signedIn.accessToken, second: silent.accessToken };
+    }, [config, request]);
+    check(got.user === user && got.second && got.second !== got.first, 'MSAL for JavaScript signs in and refreshes in a page');
   },
   async device() {
     const asked = await post('/organizations/oauth2/v2.0/devicecode', { client_id: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', scope: 'openid offline_access https://graph.microsoft.com/.default' });
