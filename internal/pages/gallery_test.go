@@ -65,7 +65,7 @@ func gallery() map[string]Page {
 	}
 	details := []Detail{{"code", "AADSTS530084"}, {"session", "Unbound, 1002"}, {"policy", facts.Policy}, {"correlation", "0b9f6f7e-6f0d-4f7e-9a8f-1f6c2d7a4410"}, {"time", "2026-11-23T08:30:00Z"}, {"account", alice.UPN}}
 	for _, cause := range Causes {
-		all["refusal-"+string(cause)] = Refusal{Form: form, Cause: cause, Facts: facts, Details: details, Retry: "/again", SwitchAccount: "/switch"}
+		all["refusal-"+string(cause)] = Refusal{Form: form, Cause: cause, Facts: facts, Details: details, Retry: "/again", SwitchAccount: "/switch", Register: "ms-settings:workplace"}
 	}
 	all["refusal-bare"] = Refusal{Cause: NoDevice}
 	all["refusal-hostile"] = Refusal{Cause: BlockedByPolicy, Facts: Facts{Policy: hostile, Application: hostile}, Details: []Detail{{"policy", hostile}}}

@@ -137,7 +137,8 @@ type Refusal struct {
 	// SwitchAccount, Retry and Register are addresses of what the person may do now; "" where it is of no use.
 	SwitchAccount string
 	Retry         string
-	Register      string
+	// Register leads to the system's own settings: an address that this program has chosen.
+	Register template.URL
 }
 
 // Facts are what the words of a refusal name.

@@ -146,8 +146,11 @@ func normalAppID(text string) directory.AppID { return directory.AppID(strings.T
 
 // version is that of the protocol in which the request says what it asks for.
 func (a *attempt) version() token.Version {
-	if a.approves != nil {
+	switch {
+	case a.approves != nil:
 		return token.Version(a.approves.Record.Version)
+	case a.deviceCode != nil:
+		return token.Version(a.deviceCode.Version)
 	}
 	return a.req.Version
 }

@@ -452,3 +452,43 @@ func TestConsent(t *testing.T) {
 		t.Errorf("sent to %s", p.location)
 	}
 }
+
+// The block screen leads to where a device is registered, on a system that has such a place. // S61
+func TestTheBlockScreenLeadsToRegistration(t *testing.T) {
+	s := brokertest.New(t)
+	policyFor(t, s, tokenProtection)
+	p := newPerson(t, s)
+	p.get(authorizePath + request().Encode())
+	p.signIn(brokertest.Alice)
+	for agent, leads := range map[string]bool{"Mozilla/5.0 (Windows NT 10.0; Win64; x64)": true, "Mozilla/5.0 (X11; Linux x86_64)": false} {
+		p.get(authorizePath+request().Encode(), "User-Agent", agent)
+		p.shows("This device is not registered")
+		if strings.Contains(p.page, `href="ms-settings:workplace"`) != leads {
+			t.Errorf("%s: a way to register: %v", agent, !leads)
+		}
+	}
+}
+
+// Version 1 of the device code endpoint, whose clients poll with another parameter and name a resource.
+func TestDeviceCodeVersion1(t *testing.T) {
+	s := brokertest.New(t)
+	p := newPerson(t, s)
+	var d struct {
+		started
+		URL      string `json:"verification_url"`
+		Interval string `json:"interval"`
+		Message  string `json:"message"`
+	}
+	resp, err := s.Client().PostForm(s.URL+"/common/oauth2/devicecode", map[string][]string{"client_id": {office}, "resource": {brokertest.Exchange}})
+	must(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	must(t, json.NewDecoder(resp.Body).Decode(&d))
+	if d.URL == "" || d.Interval != "5" || !strings.Contains(d.Message, d.UserCode) {
+		t.Errorf("%+v", d)
+	}
+	p.approve(d.started, brokertest.Alice)
+	got := p.token("grant_type", "device_code", "client_id", office, "code", d.DeviceCode)
+	if got.Status != 200 || claimsOf(t, got.Access)["aud"] != brokertest.Exchange && claimsOf(t, got.Access)["aud"] != string(directory.ExchangeOnline) {
+		t.Errorf("%+v", got)
+	}
+}

@@ -21,6 +21,9 @@ func (h handler) refuse(w http.ResponseWriter, r *http.Request, v visit, err err
 func (h handler) refuseAs(w http.ResponseWriter, r *http.Request, v visit, err error, cause pages.Cause) error {
 	refusal := aadsts.Of(err)
 	page := pages.Refusal{Cause: cause, Details: h.details(r, v, err)}
+	if registers[cause] && strings.Contains(r.UserAgent(), "Windows NT") {
+		page.Register = "ms-settings:workplace"
+	}
 	frame := h.frame(v)
 	var refused *signin.Refused
 	if errors.As(err, &refused) {
@@ -50,6 +53,11 @@ func (h handler) refuseAs(w http.ResponseWriter, r *http.Request, v visit, err e
 		status = http.StatusBadRequest // nothing here asks for HTTP credentials
 	}
 	return h.Pages.Render(w, r, status, frame, page)
+}
+
+// registers are the causes that registering the device, or registering it anew, removes.
+var registers = map[pages.Cause]bool{
+	pages.NoDevice: true, pages.GuestNoDevice: true, pages.StaleRegistration: true, pages.TrustTypeUnknown: true, pages.BulkEnrolment: true,
 }
 
 // unanswerable are the causes after which nothing may be sent to the client: it is not known to be one.
