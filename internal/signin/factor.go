@@ -2,9 +2,12 @@ package signin
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"boundgate/internal/aadsts"
 	"boundgate/internal/factor"
@@ -57,11 +60,43 @@ func (a *attempt) useCode(known []factor.Factor, c Code) error {
 }
 
 func (s *Service) usePasskey(a *attempt, known []factor.Factor, p Passkey) error {
-	used, err := s.Passkeys.FinishAssertion(a.personOf(), known, p.State, p.Response)
+	var used factor.Factor
+	err := a.answerOnce(p.State, func(state []byte) (err error) {
+		used, err = s.Passkeys.FinishAssertion(a.personOf(), known, state, p.Response)
+		return err
+	})
 	if err != nil {
 		return aadsts.SecondFactorWrong.Because(err)
 	}
 	a.useFactor(used, 0, used.SignCount)
+	return nil
+}
+
+// challengeLifetime is how long a WebAuthn challenge may be answered: somebody has to find the key and touch it.
+const challengeLifetime = 10 * time.Minute
+
+// A challenge is the state of a WebAuthn ceremony, and until when it counts.
+type challenge struct {
+	State   []byte
+	Expires time.Time
+}
+
+var errChallengeSpent = errors.New("the challenge is too old, or has been answered")
+
+// answerOnce checks the answer to a challenge and notes that this request spends it: most passkeys have no counter that
+// would show that an answer comes a second time (P03).
+func (a *attempt) answerOnce(text []byte, check func(state []byte) error) error {
+	var c challenge
+	if err := json.Unmarshal(text, &c); err != nil {
+		return fmt.Errorf("decode the state of a challenge: %w", err)
+	}
+	if a.replayed || a.at.After(c.Expires) {
+		return errChallengeSpent
+	}
+	if err := check(c.State); err != nil {
+		return err
+	}
+	a.effects.SpendNonces = append(a.effects.SpendNonces, journal.SpentNonce{ID: sha256.Sum256(text), Expires: c.Expires})
 	return nil
 }
 
@@ -85,7 +120,10 @@ func (s *Service) registerFactor(a *attempt, known []factor.Factor, answer Facto
 		made = answer.Factor
 		made.LastStep, err = made.CheckCode(answer.Text.Reveal(), a.at)
 	case NewPasskey:
-		made, err = s.Passkeys.FinishRegistration(a.personOf(), answer.State, answer.Response, a.at)
+		err = a.answerOnce(answer.State, func(state []byte) (err error) {
+			made, err = s.Passkeys.FinishRegistration(a.personOf(), state, answer.Response, a.at)
+			return err
+		})
 	}
 	switch {
 	case err != nil:
@@ -121,10 +159,16 @@ func (s *Service) SecondFactors(ctx context.Context, c Browser) (FactorChoice, e
 // BeginPasskey makes a WebAuthn challenge: to use one of the passkeys of an account, or to register a new one. The state
 // goes back into Passkey or NewPasskey and must be kept from the person's hands.
 func (s *Service) BeginPasskey(choice FactorChoice, register bool) (options json.RawMessage, state []byte, err error) {
+	begin := s.Passkeys.BeginAssertion
 	if register {
-		return s.Passkeys.BeginRegistration(choice.Person, choice.Known)
+		begin = s.Passkeys.BeginRegistration
 	}
-	return s.Passkeys.BeginAssertion(choice.Person, choice.Known)
+	options, state, err = begin(choice.Person, choice.Known)
+	if err != nil {
+		return nil, nil, err
+	}
+	state, err = json.Marshal(challenge{State: state, Expires: s.Now().Add(challengeLifetime)})
+	return options, state, err
 }
 
 // asksFactor says which prompt helps where a second factor is missing: the person's own, or registering one.
