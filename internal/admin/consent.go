@@ -106,9 +106,8 @@ func (s *Service) RemoveFactor(ctx context.Context, c Caller, key, id string) er
 	if i < 0 {
 		return directory.ErrNotFound
 	}
-	view := map[string]any{"id": list[i].ID, "kind": list[i].Kind, "displayName": list[i].DisplayName, "createdDateTime": list[i].CreatedAt}
 	entry, err := s.entry(c, change{
-		activity: "Delete authentication method", category: "UserManagement", targetType: "User", targetID: string(u.ID), targetName: u.UPN, before: view,
+		activity: "Admin deleted security info", category: "UserManagement", targetType: "User", targetID: string(u.ID), targetName: u.UPN, before: list[i].Summary(),
 	})
 	if err != nil {
 		return err

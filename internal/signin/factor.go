@@ -9,7 +9,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"boundgate/internal/aadsts"
+	"boundgate/internal/audit"
 	"boundgate/internal/factor"
 	"boundgate/internal/journal"
 	"boundgate/internal/session"
@@ -131,8 +134,28 @@ func (s *Service) registerFactor(a *attempt, known []factor.Factor, answer Facto
 	case made.Tenant != a.home.ID || made.User != a.homeUser.ID:
 		return aadsts.SecondFactorWrong.Becausef("made for another person")
 	}
-	a.effects.NewFactors = append(a.effects.NewFactors, made)
+	row, err := a.registered(made)
+	if err != nil {
+		return err
+	}
+	a.effects.NewFactors, a.effects.Audit = append(a.effects.NewFactors, made), append(a.effects.Audit, row)
 	return nil
+}
+
+// registered is the audit row of a new factor: one that a thief adds leaves a trace where administrators look.
+func (a *attempt) registered(f factor.Factor) (audit.Entry, error) {
+	after, err := json.Marshal(f.Summary())
+	if err != nil {
+		return audit.Entry{}, fmt.Errorf("encode audit row: %w", err)
+	}
+	return audit.Entry{
+		ID: uuid.NewString(), Tenant: f.Tenant, At: a.at, Activity: "User registered security info", Category: "UserManagement",
+		Actor: audit.Actor{
+			Tenant: f.Tenant, User: f.User, UPN: a.homeUser.UPN, App: a.client, IPAddress: logged(a.req.From.Address),
+			CorrelationID: logged(a.req.CorrelationID),
+		},
+		TargetType: "User", TargetID: string(f.User), TargetName: a.homeUser.UPN, After: after,
+	}, nil
 }
 
 func (a *attempt) personOf() factor.Person {

@@ -1,12 +1,16 @@
 package portal_test
 
 import (
+	"context"
 	"encoding/json"
 	"html"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"boundgate/internal/audit"
 	"boundgate/internal/broker/brokertest"
 	"boundgate/internal/factor/factortest"
 )
@@ -74,5 +78,20 @@ func (p *person) refused(code string) {
 	p.t.Helper()
 	if row := p.lastRow(); p.location != nil || row.ResultType != code {
 		p.t.Fatalf("%d %v, row %s, want %s", p.status, p.location, row.ResultType, code)
+	}
+}
+
+// A second factor that a person registers has its row in the audit log, and the row tells no secret. // P11
+func TestRegisteringIsAudited(t *testing.T) {
+	s := brokertest.New(t)
+	withPasskey(t, s, 1)
+	rows, err := s.Store.AuditEntries(context.Background(), brokertest.Tenant, audit.Query{Limit: 100})
+	must(t, err)
+	rows = slices.DeleteFunc(rows, func(e audit.Entry) bool { return e.Activity != "User registered security info" })
+	if len(rows) != 1 || rows[0].Actor.UPN != brokertest.Alice || rows[0].Actor.IPAddress != "192.0.2.1" {
+		t.Fatalf("rows: %+v", rows)
+	}
+	if after := string(rows[0].After); !strings.Contains(after, `"kind":"fido2"`) || strings.Contains(after, "publicKey") {
+		t.Errorf("after: %s", after)
 	}
 }
