@@ -41,6 +41,20 @@ type Factor struct {
 	LastUsedAt time.Time // zero where it has never been used
 }
 
+// A Summary is what may be told of a factor, to administrators and in audit rows: nothing that it proves itself with.
+type Summary struct {
+	ID          string    `json:"id"`
+	Kind        Kind      `json:"kind"`
+	DisplayName string    `json:"displayName"`
+	CreatedAt   time.Time `json:"createdDateTime"`
+	LastUsedAt  time.Time `json:"lastUsedDateTime,omitzero"`
+}
+
+// Summary returns what may be told of f.
+func (f Factor) Summary() Summary {
+	return Summary{f.ID, f.Kind, f.DisplayName, f.CreatedAt, f.LastUsedAt}
+}
+
 // MaxPerUser bounds how many second factors a person may have.
 const MaxPerUser = 10
 

@@ -1,120 +1,23 @@
 package factor
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
+	"boundgate/internal/factor/factortest"
 )
 
-const (
-	origin = "https://login.contoso.example"
-	rpID   = "login.contoso.example"
-)
+const origin = "https://login.contoso.example"
 
-// An authenticator holds one key, as the specification describes it (Web Authentication Level 3, sections 6.1 and 6.5).
-type authenticator struct {
-	t     *testing.T
-	key   *ecdsa.PrivateKey
-	id    []byte
-	count uint32
-	// What a test may bend.
-	origin, rpID string
-	challenge    string // in place of the one that was given
-	absent       bool   // nobody touches it
-}
-
-func newAuthenticator(t *testing.T) *authenticator {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := make([]byte, 16)
-	_, _ = rand.Read(id)
-	return &authenticator{t: t, key: key, id: id, count: 1, origin: origin, rpID: rpID}
-}
-
-func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
-
-func (a *authenticator) clientData(kind string, options json.RawMessage) []byte {
-	a.t.Helper()
-	var o struct {
-		PublicKey struct {
-			Challenge string `json:"challenge"`
-		} `json:"publicKey"`
-	}
-	if err := json.Unmarshal(options, &o); err != nil {
-		a.t.Fatal(err)
-	}
-	challenge := o.PublicKey.Challenge
-	if a.challenge != "" {
-		challenge = a.challenge
-	}
-	text, err := json.Marshal(map[string]any{"type": kind, "challenge": challenge, "origin": a.origin})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return text
-}
-
-func (a *authenticator) data(attested []byte) []byte {
-	hash := sha256.Sum256([]byte(a.rpID))
-	flags := byte(0x05) // present and verified
-	if a.absent {
-		flags = 0
-	}
-	if attested != nil {
-		flags |= 0x40
-	}
-	out := append(hash[:], flags)
-	out = binary.BigEndian.AppendUint32(out, a.count)
-	return append(out, attested...)
-}
-
-func (a *authenticator) create(options json.RawMessage) []byte {
-	a.t.Helper()
-	public, err := cbor.Marshal(map[int]any{1: 2, 3: -7, -1: 1, -2: a.key.X.FillBytes(make([]byte, 32)), -3: a.key.Y.FillBytes(make([]byte, 32))})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	attested := append(make([]byte, 16), byte(len(a.id)>>8), byte(len(a.id)))
-	attested = append(append(attested, a.id...), public...)
-	object, err := cbor.Marshal(map[string]any{"fmt": "none", "attStmt": map[string]any{}, "authData": a.data(attested)})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return a.answer(map[string]any{"clientDataJSON": b64(a.clientData("webauthn.create", options)), "attestationObject": b64(object)})
-}
-
-func (a *authenticator) get(options json.RawMessage) []byte {
-	a.t.Helper()
-	client, data := a.clientData("webauthn.get", options), a.data(nil)
-	hash := sha256.Sum256(client)
-	digest := sha256.Sum256(append(append([]byte{}, data...), hash[:]...))
-	signature, err := ecdsa.SignASN1(rand.Reader, a.key, digest[:])
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return a.answer(map[string]any{"clientDataJSON": b64(client), "authenticatorData": b64(data), "signature": b64(signature)})
-}
-
-func (a *authenticator) answer(response map[string]any) []byte {
-	a.t.Helper()
-	text, err := json.Marshal(map[string]any{"id": b64(a.id), "rawId": b64(a.id), "type": "public-key", "response": response})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return text
-}
+var otherChallenge = base64.RawURLEncoding.EncodeToString(make([]byte, 32))
 
 func passkeys(t *testing.T) *Passkeys {
 	t.Helper()
@@ -126,14 +29,14 @@ func passkeys(t *testing.T) *Passkeys {
 }
 
 // registered is a passkey of the person's and the authenticator that holds it.
-func registered(t *testing.T, p *Passkeys) (Factor, *authenticator) {
+func registered(t *testing.T, p *Passkeys) (Factor, *factortest.Authenticator) {
 	t.Helper()
-	a := newAuthenticator(t)
+	a := factortest.New(t, origin)
 	options, state, err := p.BeginRegistration(person, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := p.FinishRegistration(person, state, a.create(options), time.Now())
+	f, err := p.FinishRegistration(person, state, a.Create(options), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,28 +49,28 @@ func TestPasskeys(t *testing.T) {
 	mallory := Person{Tenant: "t", User: "00000000-0000-4000-8000-000000000002", Name: "mallory@contoso.example"}
 	for _, tt := range []struct {
 		name string
-		bend func(a *authenticator)
+		bend func(a *factortest.Authenticator)
 		want error
 	}{
-		{"as it should be", func(a *authenticator) { a.count++ }, nil},
-		{"on another site", func(a *authenticator) { a.origin = "https://login.contoso.example.evil.example"; a.count++ }, ErrNotProven},
-		{"for another site", func(a *authenticator) { a.rpID = "evil.example"; a.count++ }, ErrNotProven},
-		{"to another challenge", func(a *authenticator) { a.challenge = b64(make([]byte, 32)); a.count++ }, ErrNotProven},
-		{"with nobody there", func(a *authenticator) { a.absent = true; a.count++ }, ErrNotProven},
-		{"by a copy, which is behind", func(a *authenticator) { a.count-- }, ErrNotProven},
-		{"by another key", func(a *authenticator) { a.key = newAuthenticator(a.t).key; a.count++ }, ErrNotProven},
-		{"by a passkey that nobody knows", func(a *authenticator) { a.id = []byte("0123456789abcdef"); a.count++ }, ErrNotProven},
+		{"as it should be", func(a *factortest.Authenticator) { a.Count++ }, nil},
+		{"on another site", func(a *factortest.Authenticator) { a.Origin = "https://login.contoso.example.evil.example"; a.Count++ }, ErrNotProven},
+		{"for another site", func(a *factortest.Authenticator) { a.RPID = "evil.example"; a.Count++ }, ErrNotProven},
+		{"to another challenge", func(a *factortest.Authenticator) { a.Challenge = otherChallenge; a.Count++ }, ErrNotProven},
+		{"with nobody there", func(a *factortest.Authenticator) { a.Absent = true; a.Count++ }, ErrNotProven},
+		{"by a copy, which is behind", func(a *factortest.Authenticator) { a.Count-- }, ErrNotProven},
+		{"by another key", func(a *factortest.Authenticator) { a.NewKey(); a.Count++ }, ErrNotProven},
+		{"by a passkey that nobody knows", func(a *factortest.Authenticator) { a.ID = []byte("0123456789abcdef"); a.Count++ }, ErrNotProven},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, a := registered(t, p)
 			f.SignCount = 5
-			a.count = 5
+			a.Count = 5
 			options, state, err := p.BeginAssertion(person, []Factor{f})
 			if err != nil {
 				t.Fatal(err)
 			}
 			tt.bend(a)
-			answer := a.get(options)
+			answer := a.Get(options)
 			used, err := p.FinishAssertion(person, []Factor{f}, state, answer)
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("%v, want %v", err, tt.want)
@@ -188,17 +91,18 @@ func TestPasskeys(t *testing.T) {
 			}
 		})
 	}
-	for name, bend := range map[string]func(a *authenticator){
-		"on another site": func(a *authenticator) { a.origin = "https://evil.example" }, "for another site": func(a *authenticator) { a.rpID = "evil.example" },
-		"to another challenge": func(a *authenticator) { a.challenge = b64(make([]byte, 32)) },
+	for name, bend := range map[string]func(a *factortest.Authenticator){
+		"on another site": func(a *factortest.Authenticator) { a.Origin = "https://evil.example" }, "for another site": func(a *factortest.Authenticator) { a.RPID = "evil.example" },
+		"to another challenge": func(a *factortest.Authenticator) { a.Challenge = otherChallenge },
+		"with nobody there":    func(a *factortest.Authenticator) { a.Absent = true },
 	} {
-		a := newAuthenticator(t)
+		a := factortest.New(t, origin)
 		options, state, err := p.BeginRegistration(person, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		bend(a)
-		if _, err := p.FinishRegistration(person, state, a.create(options), time.Now()); !errors.Is(err, ErrNotProven) {
+		if _, err := p.FinishRegistration(person, state, a.Create(options), time.Now()); !errors.Is(err, ErrNotProven) {
 			t.Errorf("registered %s: %v", name, err)
 		}
 	}
@@ -211,22 +115,146 @@ func TestPasskeys(t *testing.T) {
 	}
 }
 
-func FuzzPasskeyAnswers(f *testing.F) {
+// Passkeys that are kept in step between devices do not count: 0 is no counter that has gone back.
+func TestPasskeyWithoutCounter(t *testing.T) {
+	p := passkeys(t)
+	a := factortest.New(t, origin)
+	a.Count = 0
+	options, state, err := p.BeginRegistration(person, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := p.FinishRegistration(person, state, a.Create(options), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		options, state, err := p.BeginAssertion(person, []Factor{f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if used, err := p.FinishAssertion(person, []Factor{f}, state, a.Get(options)); err != nil || used.SignCount != 0 {
+			t.Errorf("%+v, %v", used, err)
+		}
+	}
+}
+
+// Another person's passkey is none of this person's, whoever lists it; and what one person was asked, another cannot
+// answer. // P03, P05
+func TestAnotherPersonsPasskey(t *testing.T) {
+	p := passkeys(t)
+	own, _ := registered(t, p)
+	mallory := Person{Tenant: person.Tenant, User: "00000000-0000-4000-8000-000000000002", Name: "mallory@contoso.example"}
+	a := factortest.New(t, origin)
+	options, state, err := p.BeginRegistration(mallory, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.FinishRegistration(person, state, a.Create(options), time.Now()); !errors.Is(err, ErrNotProven) {
+		t.Errorf("registered for another person than was asked: %v", err)
+	}
+	foreign, err := p.FinishRegistration(mallory, state, a.Create(options), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Count++
+	both := []Factor{own, foreign}
+	options, state, err = p.BeginAssertion(person, both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used, err := p.FinishAssertion(person, both, state, a.Get(options)); !errors.Is(err, ErrNotProven) {
+		t.Errorf("another person's passkey counts: %+v, %v", used, err)
+	}
+	options, state, err = p.BeginAssertion(mallory, both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used, err := p.FinishAssertion(mallory, both, state, a.Get(options)); err != nil || used.ID != foreign.ID {
+		t.Errorf("the person's own: %+v, %v", used, err)
+	}
+}
+
+// A person registers a passkey once: the options name those that are known.
+func TestKnownPasskeysAreExcluded(t *testing.T) {
+	p := passkeys(t)
+	known, a := registered(t, p)
+	options, _, err := p.BeginRegistration(person, []Factor{known})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := base64.RawURLEncoding.EncodeToString(a.ID); !strings.Contains(string(options), `"excludeCredentials":[{"type":"public-key","id":"`+id) {
+		t.Errorf("%s does not exclude %s", options, id)
+	}
+}
+
+// The ceremonies of the fuzz targets are the same in every process, so that an input that one has found means the same to
+// another: one key, one challenge.
+func fixed(f *testing.F) (p *Passkeys, a *factortest.Authenticator, asked func(json.RawMessage, []byte, error) (json.RawMessage, []byte)) {
 	p, err := NewPasskeys(origin)
 	if err != nil {
 		f.Fatal(err)
 	}
-	_, state, err := p.BeginRegistration(person, nil)
+	a = factortest.New(f, origin)
+	a.ID, a.Challenge = []byte("0123456789abcdef"), otherChallenge
+	if a.Key, err = ecdsa.ParseRawPrivateKey(elliptic.P256(), bytes.Repeat([]byte{7}, 32)); err != nil {
+		f.Fatal(err)
+	}
+	return p, a, func(options json.RawMessage, state []byte, err error) (json.RawMessage, []byte) {
+		if err != nil {
+			f.Fatal(err)
+		}
+		return options, challenge.ReplaceAll(state, []byte(`"challenge":"`+otherChallenge+`"`))
+	}
+}
+
+var challenge = regexp.MustCompile(`"challenge":"[^"]*"`)
+
+// FuzzFinishRegistration: whatever the browser says, it is refused as an answer that does not hold, or it is a passkey of
+// the person's that can be asked for.
+func FuzzFinishRegistration(f *testing.F) {
+	p, a, asked := fixed(f)
+	options, state := asked(p.BeginRegistration(person, nil))
+	f.Add(a.Create(options))
+	f.Add([]byte(`{"id":"AA","rawId":"AA","type":"public-key","response":{"clientDataJSON":"e30","attestationObject":"oA"}}`))
+	f.Fuzz(func(t *testing.T, response []byte) {
+		made, err := p.FinishRegistration(person, state, response, time.Time{})
+		if err != nil {
+			if !errors.Is(err, ErrNotProven) {
+				t.Fatalf("%q: %v", response, err)
+			}
+			return
+		}
+		if made.User != person.User || made.Tenant != person.Tenant || made.Kind != PassKey {
+			t.Fatalf("%q makes %+v", response, made)
+		}
+		if _, _, err := p.BeginAssertion(person, []Factor{made}); err != nil {
+			t.Fatalf("%q makes a passkey that cannot be asked for: %v", response, err)
+		}
+	})
+}
+
+// FuzzFinishAssertion: whatever the browser says, it is refused as an answer that does not hold, or it is the person's
+// passkey with a counter that has grown.
+func FuzzFinishAssertion(f *testing.F) {
+	p, a, asked := fixed(f)
+	options, state := asked(p.BeginRegistration(person, nil))
+	own, err := p.FinishRegistration(person, state, a.Create(options), time.Time{})
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(state, []byte(`{"id":"AA","rawId":"AA","type":"public-key","response":{"clientDataJSON":"e30","attestationObject":"oA"}}`))
-	f.Fuzz(func(t *testing.T, state, response []byte) {
-		if _, err := p.FinishRegistration(person, state, response, time.Time{}); err == nil {
-			t.Fatal("registered")
-		}
-		if _, err := p.FinishAssertion(person, nil, state, response); err == nil {
-			t.Fatal("used")
+	options, state = asked(p.BeginAssertion(person, []Factor{own}))
+	a.Count++
+	f.Add(a.Get(options))
+	a.NewKey()
+	f.Add(a.Get(options))
+	f.Fuzz(func(t *testing.T, response []byte) {
+		used, err := p.FinishAssertion(person, []Factor{own}, state, response)
+		switch {
+		case err != nil && !errors.Is(err, ErrNotProven):
+			t.Fatalf("%q: %v", response, err)
+		case err == nil && (used.ID != own.ID || used.SignCount <= own.SignCount):
+			t.Fatalf("%q uses %+v", response, used)
 		}
 	})
 }

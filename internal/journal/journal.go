@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"boundgate/internal/audit"
 	"boundgate/internal/device"
 	"boundgate/internal/directory"
 	"boundgate/internal/factor"
@@ -53,6 +54,8 @@ type Effects struct {
 	// NewFactors are registered, and UseFactors have been shown; ErrFactorSpent where one has been shown before.
 	NewFactors []factor.Factor
 	UseFactors []FactorUse
+	// Audit are the rows of the directory audit log about what a person has changed by signing in.
+	Audit []audit.Entry
 	// NewConsents add to what a person has agreed to.
 	NewConsents []directory.Consent
 	// Browser is an account that has signed in in a browser.

@@ -189,6 +189,7 @@ func (a *attempt) effectsOf(decided error) journal.Effects {
 	e := journal.Effects{SpendNonces: a.effects.SpendNonces, RevokeFamilies: a.effects.RevokeFamilies}
 	if a.authenticated && a.cookie.Text != "" {
 		e.Browser, e.UseFactors, e.NewFactors, e.Subject = a.effects.Browser, a.effects.UseFactors, a.effects.NewFactors, a.effects.Subject
+		e.Audit = a.effects.Audit
 	}
 	return e
 }

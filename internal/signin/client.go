@@ -33,6 +33,9 @@ func (s *Service) authenticateClient(a *attempt) error {
 	}
 	a.clientAuth = result.Method
 	if !result.Expires.IsZero() {
+		if a.replayed {
+			return aadsts.ClientAssertionInvalid.Becausef("the assertion has been used")
+		}
 		a.effects.SpendNonces = append(a.effects.SpendNonces, journal.SpentNonce{ID: result.Spend, Expires: result.Expires})
 	}
 	return nil

@@ -2,11 +2,17 @@ package signin
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
+
+	"github.com/google/uuid"
 
 	"boundgate/internal/aadsts"
+	"boundgate/internal/audit"
 	"boundgate/internal/factor"
 	"boundgate/internal/journal"
 	"boundgate/internal/session"
@@ -57,11 +63,43 @@ func (a *attempt) useCode(known []factor.Factor, c Code) error {
 }
 
 func (s *Service) usePasskey(a *attempt, known []factor.Factor, p Passkey) error {
-	used, err := s.Passkeys.FinishAssertion(a.personOf(), known, p.State, p.Response)
+	var used factor.Factor
+	err := a.answerOnce(p.State, func(state []byte) (err error) {
+		used, err = s.Passkeys.FinishAssertion(a.personOf(), known, state, p.Response)
+		return err
+	})
 	if err != nil {
 		return aadsts.SecondFactorWrong.Because(err)
 	}
 	a.useFactor(used, 0, used.SignCount)
+	return nil
+}
+
+// challengeLifetime is how long a WebAuthn challenge may be answered: somebody has to find the key and touch it.
+const challengeLifetime = 10 * time.Minute
+
+// A challenge is the state of a WebAuthn ceremony, and until when it counts.
+type challenge struct {
+	State   []byte
+	Expires time.Time
+}
+
+var errChallengeSpent = errors.New("the challenge is too old, or has been answered")
+
+// answerOnce checks the answer to a challenge and notes that this request spends it: most passkeys have no counter that
+// would show that an answer comes a second time (P03).
+func (a *attempt) answerOnce(text []byte, check func(state []byte) error) error {
+	var c challenge
+	if err := json.Unmarshal(text, &c); err != nil {
+		return fmt.Errorf("decode the state of a challenge: %w", err)
+	}
+	if a.replayed || a.at.After(c.Expires) {
+		return errChallengeSpent
+	}
+	if err := check(c.State); err != nil {
+		return err
+	}
+	a.effects.SpendNonces = append(a.effects.SpendNonces, journal.SpentNonce{ID: sha256.Sum256(text), Expires: c.Expires})
 	return nil
 }
 
@@ -85,7 +123,10 @@ func (s *Service) registerFactor(a *attempt, known []factor.Factor, answer Facto
 		made = answer.Factor
 		made.LastStep, err = made.CheckCode(answer.Text.Reveal(), a.at)
 	case NewPasskey:
-		made, err = s.Passkeys.FinishRegistration(a.personOf(), answer.State, answer.Response, a.at)
+		err = a.answerOnce(answer.State, func(state []byte) (err error) {
+			made, err = s.Passkeys.FinishRegistration(a.personOf(), state, answer.Response, a.at)
+			return err
+		})
 	}
 	switch {
 	case err != nil:
@@ -93,8 +134,28 @@ func (s *Service) registerFactor(a *attempt, known []factor.Factor, answer Facto
 	case made.Tenant != a.home.ID || made.User != a.homeUser.ID:
 		return aadsts.SecondFactorWrong.Becausef("made for another person")
 	}
-	a.effects.NewFactors = append(a.effects.NewFactors, made)
+	row, err := a.registered(made)
+	if err != nil {
+		return err
+	}
+	a.effects.NewFactors, a.effects.Audit = append(a.effects.NewFactors, made), append(a.effects.Audit, row)
 	return nil
+}
+
+// registered is the audit row of a new factor: one that a thief adds leaves a trace where administrators look.
+func (a *attempt) registered(f factor.Factor) (audit.Entry, error) {
+	after, err := json.Marshal(f.Summary())
+	if err != nil {
+		return audit.Entry{}, fmt.Errorf("encode audit row: %w", err)
+	}
+	return audit.Entry{
+		ID: uuid.NewString(), Tenant: f.Tenant, At: a.at, Activity: "User registered security info", Category: "UserManagement",
+		Actor: audit.Actor{
+			Tenant: f.Tenant, User: f.User, UPN: a.homeUser.UPN, App: a.client, IPAddress: logged(a.req.From.Address),
+			CorrelationID: logged(a.req.CorrelationID),
+		},
+		TargetType: "User", TargetID: string(f.User), TargetName: a.homeUser.UPN, After: after,
+	}, nil
 }
 
 func (a *attempt) personOf() factor.Person {
@@ -121,10 +182,16 @@ func (s *Service) SecondFactors(ctx context.Context, c Browser) (FactorChoice, e
 // BeginPasskey makes a WebAuthn challenge: to use one of the passkeys of an account, or to register a new one. The state
 // goes back into Passkey or NewPasskey and must be kept from the person's hands.
 func (s *Service) BeginPasskey(choice FactorChoice, register bool) (options json.RawMessage, state []byte, err error) {
+	begin := s.Passkeys.BeginAssertion
 	if register {
-		return s.Passkeys.BeginRegistration(choice.Person, choice.Known)
+		begin = s.Passkeys.BeginRegistration
 	}
-	return s.Passkeys.BeginAssertion(choice.Person, choice.Known)
+	options, state, err = begin(choice.Person, choice.Known)
+	if err != nil {
+		return nil, nil, err
+	}
+	state, err = json.Marshal(challenge{State: state, Expires: s.Now().Add(challengeLifetime)})
+	return options, state, err
 }
 
 // asksFactor says which prompt helps where a second factor is missing: the person's own, or registering one.

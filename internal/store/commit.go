@@ -103,6 +103,11 @@ func (tx *tx) apply(ctx context.Context, e journal.Effects, keys sealedEffects, 
 	if err := tx.applyFactors(ctx, e, keys.factors); err != nil {
 		return err
 	}
+	for _, row := range e.Audit {
+		if err := tx.audit(ctx, row); err != nil {
+			return err
+		}
+	}
 	for n, p := range e.NewPRTs {
 		if err := tx.insertPRT(ctx, p, keys.sessions[n]); err != nil {
 			return err

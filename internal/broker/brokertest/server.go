@@ -49,6 +49,9 @@ type Server struct {
 	through func(http.Handler) http.Handler
 }
 
+// PasskeyOrigin is where passkeys are used: there are none at an address without a name.
+const PasskeyOrigin = "https://login.contoso.example"
+
 // New starts a server that ends with the test, on the morning of 2 March 2026.
 func New(t testing.TB) *Server {
 	t.Helper()
@@ -107,7 +110,7 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	issuer := &token.Issuer{URL: s.URL, Keys: keys}
-	passkeys, err := factor.NewPasskeys(s.URL)
+	passkeys, err := factor.NewPasskeys(PasskeyOrigin)
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,8 @@ func Run(t *testing.T, open Open) {
 		{"one answers a device code, and one redeems it", deviceCodeOnce},
 		{"a browser's accounts move to its new cookie and end for good", browsers},
 		{"a second factor's code works once", factorOnce},
+		{"a passkey's counter only grows", passkeyCounts},
+		{"second factors come with their audit row and go with their user", factorsOfAUser},
 		{"consent adds up", consents},
 		{"no method reaches into another tenant", isolation},
 		{"what another tenant has under the same ids stays as it is", sameIDs},
