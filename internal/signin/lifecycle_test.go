@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -187,5 +188,39 @@ func TestAPasswordThatChangesMeanwhile(t *testing.T) {
 	}
 	if err := commit(read()); err != nil {
 		t.Errorf("a decision on the new one: %v", err)
+	}
+}
+
+// No row, no token: where a sign-in cannot be recorded, nothing leaves, by whatever grant, and nothing has happened. // P19 B09
+func TestNoRowNoToken(t *testing.T) {
+	v := newVictim(t)
+	free := v.post(t, tokenV1, map[string]string{"grant_type": "password", "username": brokertest.Alice, "password": brokertest.Password, "client_id": office, "resource": brokertest.Exchange})
+	code := v.authorize(t, asking(), credential, v.cookie(t, nil)).code()
+	grants := map[string]func() answer{
+		"a password": func() answer {
+			return v.post(t, tokenV1, map[string]string{"grant_type": "password", "username": brokertest.Alice, "password": brokertest.Password, "client_id": office, "resource": brokertest.Exchange})
+		},
+		"a refresh token":  func() answer { return v.post(t, tokenV1, plainly(free.Token, office)) },
+		"a signed request": func() answer { return v.send(t, tokenV1, v.signed(t, nil)) },
+		"a code":           func() answer { return v.redeem(t, code, nil) },
+	}
+	v.server.CommitsFail(errors.New("the disk is full"))
+	_, before := v.rows(t, 0)
+	for name, grant := range grants {
+		if a := grant(); a.status != http.StatusServiceUnavailable || a.Access != "" || strings.Contains(a.text, "disk") {
+			t.Errorf("%s, and the row cannot be kept: %s", name, a.text)
+		}
+	}
+	if got := v.authorize(t, asking(), credential, v.cookie(t, nil)); got.code() != "" || got.status != http.StatusServiceUnavailable {
+		t.Errorf("an authorization request: %d, to %v", got.status, got.location)
+	}
+	if rows, _ := v.rows(t, before); len(rows) > 0 {
+		t.Errorf("%d rows", len(rows))
+	}
+	v.server.CommitsFail(nil)
+	for name, grant := range grants {
+		if a := grant(); a.status != http.StatusOK {
+			t.Errorf("%s, once the disk is mended: %s", name, a.text)
+		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"boundgate/internal/directory"
 	"boundgate/internal/factor"
 	"boundgate/internal/inforce"
+	"boundgate/internal/journal"
 	"boundgate/internal/pages"
 	"boundgate/internal/password"
 	"boundgate/internal/prt"
@@ -47,6 +48,7 @@ type Server struct {
 	mu      sync.Mutex
 	clock   time.Time
 	through func(http.Handler) http.Handler
+	fails   error
 }
 
 // PasskeyOrigin is where passkeys are used: there are none at an address without a name.
@@ -115,7 +117,7 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	signIns := &signin.Service{
-		Directory: s.Store, Devices: s.Store, Sessions: s.Store, Policies: inforce.New(s.Store), Journal: s.Store,
+		Directory: s.Store, Devices: s.Store, Sessions: s.Store, Policies: inforce.New(s.Store), Journal: s,
 		Factors: s.Store, Passkeys: passkeys, Clients: &clientauth.Verifier{URL: s.URL}, Verifier: &token.Verifier{Issuer: issuer, Now: s.Now},
 		Passwords: s.passwords, Tokens: issuer, Nonces: &prt.Nonces{Key: nonceKey, Epoch: epoch}, Attempts: signin.NewAttempts(),
 		Now: s.Now, Log: log,
@@ -186,6 +188,24 @@ func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clock = s.clock.Add(d)
+}
+
+// CommitsFail makes every sign-in's commit fail with err from now on, as a broken disk does; nil mends it.
+func (s *Server) CommitsFail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails = err
+}
+
+// Commit serves signin.Journal.
+func (s *Server) Commit(ctx context.Context, r journal.Record) error {
+	s.mu.Lock()
+	err := s.fails
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.Store.Commit(ctx, r)
 }
 
 // Through puts a handler in front of the protocols, such as one that fails or records; nil takes it away.
