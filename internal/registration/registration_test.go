@@ -174,6 +174,9 @@ func TestJoinIsRefused(t *testing.T) {
 		{"a password that was changed after the sign-in", func(w *World, r *registration.Request) { // P06
 			w.Store.AddUser(directory.User{ID: Pilot, Tenant: Contoso, Enabled: true, PasswordChangedAt: Noon.Add(time.Second)})
 		}, 50173, "revoked"},
+		{"sessions that were ended later in the same second as the sign-in", func(w *World, r *registration.Request) { // P06
+			w.Store.AddUser(directory.User{ID: Pilot, Tenant: Contoso, Enabled: true, SessionsValidFrom: r.Authorization.AuthTime.Add(100 * time.Millisecond)})
+		}, 50173, "revoked"},
 		{"more devices than the quota", func(w *World, _ *registration.Request) {
 			w.Set(Contoso, directory.Settings{DevicesPerUser: 1})
 			w.Store.AddDevice(device.Device{ID: "other", Tenant: Contoso, Owner: Pilot})
