@@ -29,7 +29,8 @@ type Store interface {
 type TenantStore interface {
 	Tenant(ctx context.Context, id directory.TenantID) (directory.Tenant, error)
 	Tenants(ctx context.Context) ([]directory.Tenant, error)
-	CreateTenant(ctx context.Context, t directory.Tenant, e audit.Entry) error
+	// FoundTenant makes a tenant with its first administrator, all or nothing.
+	FoundTenant(ctx context.Context, f directory.Founding, rows ...audit.Entry) error
 	UpdateTenant(ctx context.Context, t directory.Tenant, e audit.Entry) error
 	// WorkspaceOf returns the id of the tenant's log workspace.
 	WorkspaceOf(ctx context.Context, tenant directory.TenantID) (string, error)

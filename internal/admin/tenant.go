@@ -104,14 +104,8 @@ func (s *Service) storeTenant(ctx context.Context, c Caller, t directory.Tenant,
 		return err
 	}
 	added.Tenant, assigned.Tenant = t.ID, t.ID
-	if err := s.Store.CreateTenant(ctx, t, created); err != nil {
+	if err := s.Store.FoundTenant(ctx, directory.Founding{Tenant: t, Administrator: first}, created, added, assigned); err != nil {
 		return fmt.Errorf("create tenant: %w", domainConflict(err))
-	}
-	if err := s.Store.CreateUser(ctx, first, added); err != nil {
-		return fmt.Errorf("create the tenant's first administrator: %w", err)
-	}
-	if err := s.Store.AssignRole(ctx, t.ID, role, first.ID, assigned); err != nil {
-		return fmt.Errorf("create the tenant's first administrator: %w", err)
 	}
 	return nil
 }

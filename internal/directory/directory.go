@@ -34,6 +34,16 @@ type Tenant struct {
 	CreatedAt   time.Time
 }
 
+// A Founding is a tenant as it begins: what is in it is there together, or there is no tenant.
+type Founding struct {
+	Tenant Tenant
+	// Administrator is the first user, who gets the role of a Global Administrator; zero for nobody.
+	Administrator User
+	Licence       *Licence // nil for none
+	// Operator makes it the tenant whose administrators may make further ones. There is one in a deployment.
+	Operator bool
+}
+
 // InitialDomain returns the tenant's first domain, or "" when it has none.
 func (t Tenant) InitialDomain() string {
 	for _, d := range t.Domains {

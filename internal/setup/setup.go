@@ -25,11 +25,9 @@ const operatorSecret = "operator-tenant"
 // Store is what the first start writes.
 type Store interface {
 	Secret(ctx context.Context, name string) ([]byte, bool, error)
-	PutSecret(ctx context.Context, name string, value []byte) ([]byte, error)
-	CreateTenant(ctx context.Context, t directory.Tenant, e audit.Entry) error
-	CreateUser(ctx context.Context, u directory.User, e audit.Entry) error
-	AssignRole(ctx context.Context, tenant directory.TenantID, role directory.Role, user directory.ObjectID, e audit.Entry) error
-	SetLicence(ctx context.Context, tenant directory.TenantID, l directory.Licence, e audit.Entry) error
+	// FoundTenant makes a tenant with everything that it begins with, all or nothing; directory.ErrExists where there is an
+	// operator's tenant already.
+	FoundTenant(ctx context.Context, f directory.Founding, rows ...audit.Entry) error
 }
 
 // Hasher hashes the first administrator's password.
@@ -82,21 +80,20 @@ func First(ctx context.Context, s Store, h Hasher, o Organisation, at time.Time)
 			Category: "DirectoryManagement", TargetType: kind, TargetID: id, TargetName: name,
 		}
 	}
-	steps := []func() error{
-		func() error {
-			return s.CreateTenant(ctx, tenant, row("Create tenant", "Tenant", string(tenant.ID), tenant.DisplayName))
-		},
-		func() error { return s.CreateUser(ctx, user, row("Add user", "User", string(user.ID), user.UPN)) },
-		func() error {
-			return s.AssignRole(ctx, tenant.ID, directory.GlobalAdministrator, user.ID, row("Add member to role", "User", string(user.ID), user.UPN))
-		},
-		func() error { return license(ctx, s, tenant.ID, o.Licensed, row) },
-		func() error { _, err := s.PutSecret(ctx, operatorSecret, []byte(tenant.ID)); return err },
+	founding := directory.Founding{Tenant: tenant, Administrator: user, Licence: licence(o.Licensed), Operator: true}
+	rows := []audit.Entry{
+		row("Create tenant", "Tenant", string(tenant.ID), tenant.DisplayName), row("Add user", "User", string(user.ID), user.UPN),
+		row("Add member to role", "User", string(user.ID), user.UPN),
 	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return Administrator{}, fmt.Errorf("first start: %w", err)
-		}
+	if l := founding.Licence; l != nil {
+		rows = append(rows, row("Set licence", "Licence", l.SKUID, l.SKUPartNumber))
+	}
+	err = s.FoundTenant(ctx, founding, rows...)
+	if errors.Is(err, directory.ErrExists) {
+		return Administrator{}, errors.Join(ErrDone, err) // another first start was first
+	}
+	if err != nil {
+		return Administrator{}, fmt.Errorf("first start: %w", err)
 	}
 	return admin, nil
 }
@@ -108,13 +105,13 @@ func doneIf(done bool) error {
 	return nil
 }
 
-func license(ctx context.Context, s Store, tenant directory.TenantID, units int, row func(activity, kind, id, name string) audit.Entry) error {
+// licence is a P1 licence for so many users; nil for none.
+func licence(units int) *directory.Licence {
 	if units == 0 {
 		return nil
 	}
-	l := directory.Licence{
+	return &directory.Licence{
 		SKUID: "078d2b04-f1bd-4111-bbd4-b4b1b354cef4", SKUPartNumber: directory.SKUPartNumberP1,
 		CapabilityStatus: directory.CapabilityActive, Units: units, ServicePlans: []string{directory.ServicePlanP1},
 	}
-	return s.SetLicence(ctx, tenant, l, row("Set licence", "Licence", l.SKUID, l.SKUPartNumber))
 }

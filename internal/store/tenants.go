@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
@@ -75,18 +76,70 @@ func (db *DB) withDomains(ctx context.Context, t directory.Tenant) (directory.Te
 // CreateTenant makes a tenant with its domains and a workspace for its logs. directory.ErrExists says that another tenant
 // has verified one of the domains.
 func (db *DB) CreateTenant(ctx context.Context, t directory.Tenant, row audit.Entry) error {
-	settings, err := json.Marshal(t.Settings)
+	return db.FoundTenant(ctx, directory.Founding{Tenant: t}, row)
+}
+
+// operatorSecret names the tenant whose administrators may make further tenants.
+const operatorSecret = "operator-tenant"
+
+// FoundTenant makes a tenant with everything that it begins with, in one transaction. directory.ErrExists says that another
+// tenant has verified one of its domains, or is the operator's already.
+func (db *DB) FoundTenant(ctx context.Context, f directory.Founding, rows ...audit.Entry) error {
+	settings, err := json.Marshal(f.Tenant.Settings)
 	if err != nil {
 		return wrap("encode settings", err)
 	}
-	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
-		const query = `INSERT INTO tenants (id, display_name, workspace_id, settings, created_at) VALUES ($1, $2, $3, $4, $5)`
-		_, err := tx.ExecContext(ctx, query, t.ID, t.DisplayName, uuid.NewString(), string(settings), micros(t.CreatedAt))
-		if err != nil {
-			return conflict("create tenant", err)
+	licence, err := json.Marshal(f.Licence)
+	if err != nil {
+		return wrap("encode licence", err)
+	}
+	var operator []byte
+	if f.Operator {
+		if operator, err = db.sealer.Seal([]byte(f.Tenant.ID), "", "secrets", operatorSecret, "value"); err != nil {
+			return fmt.Errorf("seal the operator's tenant: %w", err)
 		}
-		return tx.putDomains(ctx, t)
+	}
+	return db.writes.write(ctx, func(ctx context.Context, tx *tx) error {
+		if err := tx.found(ctx, f, string(settings), string(licence), operator); err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := tx.audit(ctx, row); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+}
+
+func (tx *tx) found(ctx context.Context, f directory.Founding, settings, licence string, operator []byte) error {
+	t := f.Tenant
+	const tenant = `INSERT INTO tenants (id, display_name, workspace_id, settings, created_at) VALUES ($1, $2, $3, $4, $5)`
+	if _, err := tx.ExecContext(ctx, tenant, t.ID, t.DisplayName, uuid.NewString(), settings, micros(t.CreatedAt)); err != nil {
+		return conflict("create tenant", err)
+	}
+	if err := tx.putDomains(ctx, t); err != nil {
+		return err
+	}
+	if f.Administrator.ID != "" {
+		if err := tx.insertUser(ctx, f.Administrator); err != nil {
+			return err
+		}
+		if err := tx.assignRole(ctx, t.ID, directory.GlobalAdministrator, f.Administrator.ID); err != nil {
+			return err
+		}
+	}
+	if f.Licence != nil {
+		const query = `INSERT INTO licences (tenant_id, sku_id, document) VALUES ($1, $2, $3)`
+		if _, err := tx.ExecContext(ctx, query, t.ID, f.Licence.SKUID, licence); err != nil {
+			return conflict("give a licence", err)
+		}
+	}
+	if !f.Operator {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO secrets (name, value) VALUES ($1, $2)`, operatorSecret, operator)
+	return conflict("name the operator's tenant", err)
 }
 
 // UpdateTenant changes a tenant's name, settings and domains.

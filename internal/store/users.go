@@ -49,12 +49,14 @@ func (db *DB) Users(ctx context.Context, tenant directory.TenantID) ([]directory
 
 // CreateUser adds a user; directory.ErrExists where the name is taken.
 func (db *DB) CreateUser(ctx context.Context, u directory.User, row audit.Entry) error {
-	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
-		const query = `INSERT INTO users (` + userColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
-		_, err := tx.ExecContext(ctx, query, u.ID, u.Tenant, strings.ToLower(u.UPN), u.DisplayName, u.Enabled, u.Type, u.EmergencyAccess,
-			u.PasswordHash, micros(u.PasswordChangedAt), micros(u.SessionsValidFrom), u.HomeTenant, u.HomeUser, micros(u.CreatedAt))
-		return conflict("create user", err)
-	})
+	return db.change(ctx, row, func(ctx context.Context, tx *tx) error { return tx.insertUser(ctx, u) })
+}
+
+func (tx *tx) insertUser(ctx context.Context, u directory.User) error {
+	const query = `INSERT INTO users (` + userColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+	_, err := tx.ExecContext(ctx, query, u.ID, u.Tenant, strings.ToLower(u.UPN), u.DisplayName, u.Enabled, u.Type, u.EmergencyAccess,
+		u.PasswordHash, micros(u.PasswordChangedAt), micros(u.SessionsValidFrom), u.HomeTenant, u.HomeUser, micros(u.CreatedAt))
+	return conflict("create user", err)
 }
 
 // UpdateUser changes a user's name, display name, state and marks. A user who is disabled loses every session.
@@ -242,11 +244,13 @@ func (db *DB) RoleAssignments(ctx context.Context, tenant directory.TenantID) ([
 
 // AssignRole gives a user a role; directory.ErrExists where the user has it.
 func (db *DB) AssignRole(ctx context.Context, tenant directory.TenantID, role directory.Role, user directory.ObjectID, row audit.Entry) error {
-	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
-		const query = `INSERT INTO role_assignments (tenant_id, role, user_id) VALUES ($1, $2, $3)`
-		_, err := tx.ExecContext(ctx, query, tenant, role, user)
-		return conflict("assign role", err)
-	})
+	return db.change(ctx, row, func(ctx context.Context, tx *tx) error { return tx.assignRole(ctx, tenant, role, user) })
+}
+
+func (tx *tx) assignRole(ctx context.Context, tenant directory.TenantID, role directory.Role, user directory.ObjectID) error {
+	const query = `INSERT INTO role_assignments (tenant_id, role, user_id) VALUES ($1, $2, $3)`
+	_, err := tx.ExecContext(ctx, query, tenant, role, user)
+	return conflict("assign role", err)
 }
 
 // UnassignRole takes a role from a user.

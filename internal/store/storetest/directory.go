@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -353,4 +354,50 @@ func policies(_ *testing.T, w *world) {
 		{Version: changed, ChangedAt: w.now.Add(-time.Minute), Policy: &second},
 		{Version: start, ChangedAt: w.now.Add(-2 * time.Minute), Policy: &first},
 	})
+}
+
+// P15: a tenant, its first administrator, its licence and its being the operator's come together; what fails leaves nothing,
+// and another try works. Of two first starts at once one makes the operator's tenant.
+func founding(t *testing.T, w *world) {
+	begin := func(id directory.TenantID, domain string) directory.Founding {
+		u := w.user(contoso)
+		u.ID, u.Tenant, u.UPN = of(id, "admin"), id, "admin@"+domain
+		return directory.Founding{
+			Tenant:        directory.Tenant{ID: id, DisplayName: domain, CreatedAt: w.now, Domains: []directory.Domain{{Name: domain, Verified: true, Initial: true}}},
+			Administrator: u, Licence: &directory.Licence{SKUID: "sku", Units: 5}, Operator: true,
+		}
+	}
+	const id directory.TenantID = "d0000000-0000-4000-8000-000000000002"
+	broken := begin(id, "tailspin.example")
+	broken.Tenant.Domains = append(broken.Tenant.Domains, directory.Domain{Name: "contoso.example", Verified: true})
+	w.want("a domain that another tenant has", w.db.FoundTenant(w.ctx, broken, w.entry(id)), directory.ErrExists)
+	nothing := func(what string) {
+		t.Helper()
+		if _, err := w.db.Tenant(w.ctx, id); !errors.Is(err, directory.ErrNotFound) {
+			t.Errorf("%s: the tenant is there: %v", what, err)
+		}
+		if _, ok, err := w.db.Secret(w.ctx, "operator-tenant"); ok || err != nil {
+			t.Errorf("%s: there is an operator's tenant, %v", what, err)
+		}
+	}
+	nothing("after a domain that is taken")
+	twice := w.entry(id)
+	w.want("an audit row that fails", w.db.FoundTenant(w.ctx, begin(id, "tailspin.example"), twice, twice), directory.ErrExists)
+	nothing("after an audit row that fails")
+
+	errs := together(10, func(n int) error {
+		other := directory.TenantID(fmt.Sprintf("d0000000-0000-4000-8000-0000000001%02d", n))
+		return w.db.FoundTenant(w.ctx, begin(other, fmt.Sprintf("t%d.example", n)), w.entry(other))
+	})
+	w.onlyOne(errs, directory.ErrExists)
+	operator, ok, err := w.db.Secret(w.ctx, "operator-tenant")
+	w.must(err)
+	whole := directory.TenantID(operator)
+	_, roles, err := w.db.Memberships(w.ctx, whole, of(whole, "admin"))
+	w.must(err)
+	licences, err := w.db.Licences(w.ctx, whole)
+	w.must(err)
+	if !ok || !roles[directory.GlobalAdministrator] || len(licences) != 1 {
+		t.Errorf("the operator's tenant: roles %v, licences %v", roles, licences)
+	}
 }

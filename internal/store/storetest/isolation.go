@@ -157,7 +157,7 @@ var lists = map[string]func(w *world, tenant directory.TenantID) (any, error){
 // ofTheDeployment are the methods that are of no tenant: lookups by a name that is secret or unique in the deployment, and
 // what the program does for itself.
 var ofTheDeployment = map[string]string{
-	"TenantByName": "finds the tenant", "Tenants": "lists the tenants", "TenantOfWorkspace": "finds the tenant", "CreateTenant": "makes the tenant",
+	"TenantByName": "finds the tenant", "Tenants": "lists the tenants", "TenantOfWorkspace": "finds the tenant", "CreateTenant": "makes the tenant", "FoundTenant": "makes the tenant",
 	"Code": "found by the hash of a secret", "DeviceCode": "found by the hash of a secret", "DeviceCodeByUserCode": "found by the hash of a secret",
 	"BrowserSessions": "found by the hash of a secret", "SignOut": "found by the hash of a secret", "PutDeviceCode": "before a tenant is known",
 	"PRT": "found by the hash of a secret", "RefreshToken": "found by the hash of a secret",

@@ -55,6 +55,7 @@ func Run(t *testing.T, open Open) {
 		{"a secret is made once", secretOnce},
 		{"what has expired is removed, and nothing else", sweep},
 		{"a domain names the tenant that has verified it", domains},
+		{"a tenant begins whole or not at all", founding},
 		{"users", users},
 		{"groups nest, even in circles", memberships},
 		{"a tenant's own applications and resources stand before those of the program", catalogue},
