@@ -14,7 +14,7 @@ type Guess struct {
 }
 
 func (g *Guard) guess(t Try, secret string) *Guess {
-	place, network := g.placeKey(t), g.key("network", prefix(t.Address))
+	place, network := g.placeKey(t), g.key("network", Network(t.Address))
 	account := g.key("account", t.Account)
 	return &Guess{
 		guard: g, try: t, familiar: t.Place != "" || g.familiar.has(account, network, t.At),

@@ -120,7 +120,7 @@ func (g *Guard) placeKey(t Try) key {
 	if t.Place != "" {
 		return g.key("shown", t.Account, t.Place)
 	}
-	return g.key("place", t.Account, prefix(t.Address))
+	return g.key("place", t.Account, Network(t.Address))
 }
 
 func (g *Guard) key(parts ...string) key {
@@ -134,8 +134,9 @@ func (g *Guard) key(parts ...string) key {
 	return key(h.Sum(nil))
 }
 
-// prefix is the network that one customer of a provider usually has: a whole /64 of IPv6 is one place.
-func prefix(address string) string {
+// Network returns the network of an address that one customer of a provider usually has: a whole /64 of IPv6 is one place.
+// What is no address is its own network.
+func Network(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil {
 		return address
