@@ -150,7 +150,7 @@ var (
 		Remedy:  "Check the user name and the password, and try again."}
 	AccountLocked = &Error{Code: 50053, OAuth: invalidGrant, RetryAfter: 60,
 		Message: "The account is locked after too many failed sign-ins.",
-		Remedy:  "Wait a minute and try again with the right password."}
+		Remedy:  "Wait a minute and try again with the right password; each further wrong one takes longer."}
 	AccountDisabled = &Error{Code: 50057, OAuth: invalidGrant,
 		Message: "The user account is disabled.",
 		Remedy:  "Ask an administrator to enable the account."}

@@ -116,12 +116,21 @@ type Limits struct {
 	ReadTimeout Duration `toml:"read_timeout"`
 	// IdleTimeout is how long an idle connection is kept. Default "2m".
 	IdleTimeout Duration `toml:"idle_timeout"`
-	// RequestsPerMinute bounds the requests to sign-in and device registration from one address, or one /64 of IPv6, before
-	// the next is answered 429. Default 6000.
+	// RequestsPerMinute bounds the requests for tokens from one address, or one /64 of IPv6, before the next is answered 429.
+	// Discovery has as many, the sign-in pages half, device registration a quarter and device codes a twentieth. Default 6000.
 	RequestsPerMinute int `toml:"requests_per_minute"`
 	// Connections bounds how many connections are open at the same time. Default 8192.
 	Connections int `toml:"connections"`
+	// ConnectionsPerAddress bounds how many of them one address has, or one /64 of IPv6. Trusted proxies are exempt. Default
+	// 2048.
+	ConnectionsPerAddress int `toml:"connections_per_address"`
+	// Unlimited are networks or addresses that RequestsPerMinute and ConnectionsPerAddress do not hold back. None by default,
+	// not even this machine.
+	Unlimited []string `toml:"unlimited"`
 }
+
+// Prefixes returns Unlimited as networks. Entries that Validate refuses are left out.
+func (l Limits) Prefixes() []netip.Prefix { return prefixes(l.Unlimited) }
 
 // Proxy names the load balancers whose word about a client's address is believed.
 type Proxy struct {

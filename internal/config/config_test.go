@@ -41,7 +41,7 @@ func TestWithoutAFileEverythingHasADefault(t *testing.T) {
 		Log:                Log{Level: "info", Format: "auto"},
 		Limits: Limits{PasswordWorkers: 2, PasswordQueue: 32, HeaderBytes: 32768, RequestBytes: 65536,
 			GraphRequestBytes: 1048576, ReadTimeout: Duration(10 * time.Second), IdleTimeout: Duration(2 * time.Minute),
-			RequestsPerMinute: 6000, Connections: 8192},
+			RequestsPerMinute: 6000, Connections: 8192, ConnectionsPerAddress: 2048},
 		Metrics: Metrics{Allow: []string{"127.0.0.0/8", "::1"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -181,6 +181,8 @@ func TestValidateRefuses(t *testing.T) {
 		{"an unbounded body", func(c *Config) { c.Limits.RequestBytes = 1 << 40 }, "[limits] request_bytes"}, // P14
 		{"a negative timeout", func(c *Config) { c.Limits.ReadTimeout = -1 }, "[limits] read_timeout, in milliseconds,"},
 		{"a proxy that is no address", func(c *Config) { c.Proxy.Trusted = []string{"proxy.example"} }, "[proxy] trusted"},
+		{"everyone without limits", func(c *Config) { c.Limits.Unlimited = []string{"0.0.0.0/0"} }, "[limits] unlimited"}, // P14
+		{"a name without limits", func(c *Config) { c.Limits.Unlimited = []string{"office"} }, "[limits] unlimited"},
 		{"everyone as proxy", func(c *Config) { c.Proxy.Trusted = []string{"::/0"} }, "[proxy] trusted"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -54,6 +54,7 @@ func (l Limits) withDefaults() Limits {
 	l.IdleTimeout = cmp.Or(l.IdleTimeout, Duration(2*time.Minute))
 	l.RequestsPerMinute = cmp.Or(l.RequestsPerMinute, 6000)
 	l.Connections = cmp.Or(l.Connections, 8192)
+	l.ConnectionsPerAddress = cmp.Or(l.ConnectionsPerAddress, 2048)
 	return l
 }
 

@@ -195,6 +195,16 @@ func (v *validation) limits(l Limits) {
 	v.between("[limits] idle_timeout, in milliseconds,", l.IdleTimeout.Std().Milliseconds(), 100, 3_600_000)
 	v.between("[limits] requests_per_minute", int64(l.RequestsPerMinute), 60, 10_000_000)
 	v.between("[limits] connections", int64(l.Connections), 16, 1_000_000)
+	v.between("[limits] connections_per_address", int64(l.ConnectionsPerAddress), 8, 1_000_000)
+	for _, text := range l.Unlimited {
+		switch prefix, err := parsePrefix(text); {
+		case err != nil:
+			v.refuse("[limits] unlimited", fmt.Sprintf("%q is neither a network nor an address", text), `Write networks as "10.1.2.0/24".`)
+		case prefix.Bits() == 0:
+			v.refuse("[limits] unlimited", fmt.Sprintf("%q is everyone: nobody would be held back", text),
+				"Raise requests_per_minute and connections_per_address instead.")
+		}
+	}
 }
 
 func (v *validation) between(where string, n, least, most int64) {

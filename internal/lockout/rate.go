@@ -29,7 +29,7 @@ func NewRate(perMinute int) *Rate {
 
 // Allow reports whether a request from an address may be answered and, where not, how long the client should wait.
 func (l *Rate) Allow(address string, at time.Time) (ok bool, wait time.Duration) {
-	network := prefix(address)
+	network := Network(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, known := l.current[network]

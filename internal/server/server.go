@@ -18,16 +18,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/net/netutil"
 
-	"boundgate/internal/aadsts"
 	"boundgate/internal/admin"
 	"boundgate/internal/clientauth"
 	"boundgate/internal/config"
 	"boundgate/internal/device"
 	"boundgate/internal/factor"
 	"boundgate/internal/inforce"
-	"boundgate/internal/lockout"
 	"boundgate/internal/logquery"
 	"boundgate/internal/logstore"
 	"boundgate/internal/pages"
@@ -191,10 +188,9 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 	operations.Handle("GET /readyz", telemetry.Readyz(s.log, telemetry.Check{Name: "state store", Run: s.db.Ping}))
 	operations.Handle("GET /metrics", s.onlyFor(s.config.Metrics.Prefixes(), metrics.Handler()))
 
-	limited := s.rateLimited(lockout.NewRate(s.config.Limits.RequestsPerMinute), tenants)
 	watch := &telemetry.Observer{Log: s.log, Metrics: metrics, Trusted: s.config.Proxy.Prefixes()}
 	return routes{
-		operations: operations, graph: watch.Observe(graphAPI), logAnalytics: watch.Observe(logsAPI), tenants: watch.Observe(limited),
+		operations: operations, graph: watch.Observe(graphAPI), logAnalytics: watch.Observe(logsAPI), tenants: watch.Observe(newLimiter(s.config, tenants, time.Now)),
 	}, nil
 }
 
@@ -205,9 +201,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	main, devices := s.httpServer(), s.httpServer()
 	main.TLSConfig, devices.TLSConfig = s.certificates.Main(), s.certificates.DeviceRegistration()
 	ended := make(chan error, 3)
-	most := s.config.Limits.Connections
-	go func() { ended <- main.ServeTLS(netutil.LimitListener(s.main, most), "", "") }()
-	go func() { ended <- devices.ServeTLS(netutil.LimitListener(s.registration, most), "", "") }()
+	go func() { ended <- main.ServeTLS(bounded(s.main, s.config), "", "") }()
+	go func() { ended <- devices.ServeTLS(bounded(s.registration, s.config), "", "") }()
 	var background sync.WaitGroup
 	background.Go(func() { s.feeder.Run(ctx) })
 	background.Go(func() { s.sweep(ctx) })
@@ -317,20 +312,6 @@ func (s *Server) clientAddress(r *http.Request) string {
 		return ""
 	}
 	return addr.String()
-}
-
-// rateLimited holds back a network that asks too often, before anything is done for it.
-func (s *Server) rateLimited(rate *lockout.Rate, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ok, wait := rate.Allow(telemetry.ClientAddress(r, s.config.Proxy.Prefixes()).String(), time.Now())
-		if !ok {
-			refusal := *aadsts.TooManyRequests
-			refusal.RetryAfter = int(wait/time.Second) + 1
-			oauth.WriteError(w, r, &refusal)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // onlyFor answers to clients in networks; for others there is nothing here.

@@ -11,6 +11,7 @@ import (
 	"boundgate/internal/device"
 	"boundgate/internal/directory"
 	"boundgate/internal/journal"
+	"boundgate/internal/lockout"
 	"boundgate/internal/policy"
 	"boundgate/internal/prt"
 	"boundgate/internal/session"
@@ -60,6 +61,7 @@ type attempt struct {
 
 	// authenticate
 	authenticated bool
+	guess         *lockout.Guess // nil where nothing could be guessed
 	origin        session.Origin
 
 	// judge

@@ -16,8 +16,6 @@ const (
 	failureWindow    = time.Minute
 	failuresPerToken = 60
 	trackedKeys      = 100_000 // memory bound; beyond it the oldest window is forgotten
-	// deviceCodesPerMinute bounds what one network can make the store keep without naming anybody.
-	deviceCodesPerMinute = 120
 )
 
 // Attempts counts failures, so that guessing and hammering stop before they cost anything. Its memory is bounded.
@@ -25,7 +23,6 @@ type Attempts struct {
 	passwords *lockout.Guard
 	codes     *lockout.Guard
 	polls     *lockout.Pace
-	devices   *lockout.Rate
 
 	mu      sync.Mutex
 	began   time.Time
@@ -37,7 +34,6 @@ type Attempts struct {
 func NewAttempts() *Attempts {
 	return &Attempts{
 		passwords: lockout.New(lockout.Passwords), codes: lockout.New(lockout.Codes), polls: lockout.NewPace(session.DeviceCodeInterval),
-		devices: lockout.NewRate(deviceCodesPerMinute),
 		current: map[[32]byte]int{}, before: map[[32]byte]int{},
 	}
 }
@@ -48,11 +44,16 @@ func (c *Attempts) tooMany(a *attempt) bool {
 	return !a.evidence.ProofHeld && c.count(a.at, a.credentialKey()) >= failuresPerToken
 }
 
-// locked reports whether passwords for the account are not looked at, for now and from there.
-func (c *Attempts) locked(a *attempt) bool { return c.passwords.Locked(a.passwordTry()) }
+// admit reports whether the password of the attempt is looked at, now and from there.
+func (c *Attempts) admit(a *attempt) bool { return a.begin(c.passwords, a.passwordTry()) }
 
-// factorLocked reports whether second factors of the account are not looked at, for now and from there.
-func (c *Attempts) factorLocked(a *attempt) bool { return c.codes.Locked(a.factorTry()) }
+// admitFactor reports whether the second factor of the attempt is looked at, now and from there.
+func (c *Attempts) admitFactor(a *attempt) bool { return a.begin(c.codes, a.factorTry()) }
+
+func (a *attempt) begin(g *lockout.Guard, t lockout.Try) (ok bool) {
+	a.guess, ok = g.Begin(t, a.shown())
+	return ok
+}
 
 // learn takes notice of how an attempt ended.
 func (c *Attempts) learn(a *attempt, err error) {
@@ -60,13 +61,8 @@ func (c *Attempts) learn(a *attempt, err error) {
 	if err != nil {
 		code = aadsts.Of(err).Code
 	}
-	switch {
-	case a.authenticated:
-		c.succeeded(a)
-	case code == aadsts.SecondFactorWrong.Code:
-		c.codes.Failed(a.factorTry(), a.shown())
-	case code == aadsts.InvalidCredentials.Code:
-		c.passwords.Failed(a.passwordTry(), a.shown())
+	if a.guess != nil {
+		a.guessed(code)
 	}
 	switch code {
 	case 0, aadsts.ServerError.Code, aadsts.AuthorizationPending.Code: // answers rather than failures
@@ -75,25 +71,35 @@ func (c *Attempts) learn(a *attempt, err error) {
 	c.add(a.at, a.credentialKey())
 }
 
-// succeeded makes the place familiar, whatever the policies have said of the application.
-func (c *Attempts) succeeded(a *attempt) {
+// guessed says how a guess has ended, whatever the policies have said of the application.
+func (a *attempt) guessed(code int) {
 	switch {
-	case a.kind == passwordGrant, a.kind == prtByPassword, a.kind == typedPassword:
-		c.passwords.Succeeded(a.passwordTry())
-	case len(a.effects.UseFactors)+len(a.effects.NewFactors) > 0:
-		c.codes.Succeeded(a.factorTry())
+	case a.authenticated:
+		a.guess.Right()
+	case code == aadsts.InvalidCredentials.Code, code == aadsts.SecondFactorWrong.Code:
+		a.guess.Wrong()
+	default:
+		a.guess.Void()
 	}
 }
 
 // passwordTry is an attempt at the account that was named. A device that has proven its key is as familiar as a browser
 // that shows that the account has signed in there.
 func (a *attempt) passwordTry() lockout.Try {
-	c, _ := a.req.Credential.(TypedPassword)
-	return lockout.Try{Account: a.username, Address: a.req.From.Address, Familiar: c.Familiar || a.kind == prtByPassword && a.evidence.ProofHeld, At: a.at}
+	place := a.visit.knownAs(a.username).Password
+	if a.kind == prtByPassword && a.evidence.ProofHeld && a.device != nil {
+		place = "device " + string(a.device.ID)
+	}
+	return lockout.Try{Account: a.username, Address: a.req.From.Address, Place: place, At: a.at}
 }
 
+// factorTry is an attempt at the second factor. Only a second factor makes a browser familiar to it: one who has no more
+// than the password could enter it as often as he likes.
 func (a *attempt) factorTry() lockout.Try {
-	return lockout.Try{Account: string(a.home.ID) + "/" + string(a.homeUser.ID), Address: a.req.From.Address, At: a.at}
+	return lockout.Try{
+		Account: string(a.home.ID) + "/" + string(a.homeUser.ID), Address: a.req.From.Address,
+		Place: a.visit.knownAs(a.username).Factor, At: a.at,
+	}
 }
 
 // shown is what was shown and found wrong, so that the same mistake counts once.

@@ -67,7 +67,7 @@ func (s *Service) authenticate(ctx context.Context, a *attempt) error {
 // checkPassword refuses an unknown name, a wrong password and a locked account. The first two are one refusal, and take
 // equally long.
 func (s *Service) checkPassword(ctx context.Context, a *attempt, secret prt.Secret) error {
-	if s.Attempts.locked(a) {
+	if !s.Attempts.admit(a) {
 		return aadsts.AccountLocked
 	}
 	ok, err := s.Passwords.Verify(ctx, a.homeUser.PasswordHash, secret.Reveal())

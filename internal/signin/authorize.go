@@ -31,6 +31,8 @@ type Cookie struct {
 	Text prt.Secret // "" for none
 	// Persistent tells the browser to keep it when it closes.
 	Persistent bool
+	// Known is who has signed in, for the browser to show the next time.
+	Known Known
 }
 
 // An Account is a person's account as the person sees it.

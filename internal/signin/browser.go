@@ -132,7 +132,7 @@ func (a *attempt) signInBrowser(r session.Browser, persistent bool) error {
 	before, _ := browserHash(a.visit.Session)
 	r.Hash, r.Origin.Fresh = hash, false
 	a.effects.Browser = &journal.BrowserSignIn{Before: before, Record: r}
-	a.cookie = Cookie{Text: prt.Secret(text), Persistent: persistent}
+	a.cookie = Cookie{Text: prt.Secret(text), Persistent: persistent, Known: a.known()}
 	a.browser = &r
 	return nil
 }

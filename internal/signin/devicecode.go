@@ -34,9 +34,6 @@ const userCodeTries = 4
 // BeginDevice answers a device authorization request. It proves nothing yet and leaves no row: nobody is named in it.
 func (s *Service) BeginDevice(ctx context.Context, req Request) (DeviceAuthorization, error) {
 	var none DeviceAuthorization
-	if ok, _ := s.Attempts.devices.Allow(req.From.Address, s.Now()); !ok {
-		return none, aadsts.TooManyRequests
-	}
 	client, err := s.deviceClient(ctx, req)
 	if err != nil {
 		return none, err

@@ -21,7 +21,7 @@ import (
 // checkFactor checks a second factor, or registers one: the first by the password alone, further ones by a session that
 // has shown one already, for a thief of the password must not add a factor beside the owner's.
 func (s *Service) checkFactor(ctx context.Context, a *attempt, answer FactorAnswer) error {
-	if s.Attempts.factorLocked(a) {
+	if !s.Attempts.admitFactor(a) {
 		return aadsts.SecondFactorLocked
 	}
 	known, err := s.Factors.FactorsOf(ctx, a.home.ID, a.homeUser.ID)

@@ -114,8 +114,6 @@ type TypedPassword struct {
 	Visit    Visit
 	// StaySignedIn makes the browser keep the session when it closes.
 	StaySignedIn bool
-	// Familiar is true where the browser shows that the account has signed in in it before.
-	Familiar bool
 }
 
 // Browser is a session that a browser holds, with a second factor where the person has just given one.
@@ -133,6 +131,7 @@ type BrowserPRT struct{ JWS string }
 type Visit struct {
 	ID      string     // drawn by the server when the passage began, and never in an address
 	Session prt.Secret // the browser's cookie; "" for none
+	Known   []Known    // who has signed in in the browser before
 }
 
 // A FactorAnswer is a second factor that a person gives: Code, Passkey, NewCode or NewPasskey.

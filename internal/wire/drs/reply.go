@@ -43,6 +43,11 @@ var errorTypes = map[int]string{
 	http.StatusForbidden:    "AuthorizationError",
 }
 
+// WriteError answers with a refusal in this protocol's shape, where it has to be given before the protocol is reached.
+func WriteError(w http.ResponseWriter, r *http.Request, refusal *aadsts.Error) {
+	writeError(w, r, "", uuid.NewString(), refusal)
+}
+
 // writeError answers with a refusal. An error that is no refusal is answered without detail.
 func writeError(w http.ResponseWriter, r *http.Request, operation, id string, err error) {
 	refusal := aadsts.Of(err)

@@ -69,7 +69,7 @@ func (h handler) welcome(w http.ResponseWriter, r *http.Request, v visit, known 
 		return h.showPicker(w, r, v, accounts)
 	case len(live) == 1:
 		v.Account, v.Username = live[0].User, live[0].UPN
-		return h.try(w, r, v, signin.Browser{Visit: v.signinVisit(r), Account: v.Account}, known)
+		return h.try(w, r, v, signin.Browser{Visit: h.signinVisit(r, v), Account: v.Account}, known)
 	case silent && len(live) == 0:
 		return h.tell(w, r, v, aadsts.SignInNeeded, known)
 	case silent:
@@ -183,12 +183,12 @@ func (h handler) tryAs(w http.ResponseWriter, r *http.Request, v visit, c signin
 	a, err := h.SignIns.Authorize(r.Context(), req)
 	var refused *signin.Refused
 	if errors.As(err, &refused) {
-		h.keep(w, r, v, refused.Cookie)
+		h.keep(w, r, refused.Cookie)
 	}
 	if err != nil {
 		return h.next(w, r, v, err)
 	}
-	h.keep(w, r, v, a.Cookie)
+	h.keep(w, r, a.Cookie)
 	return h.finish(w, r, v, a)
 }
 

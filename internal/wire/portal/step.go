@@ -28,7 +28,7 @@ func (h handler) step(w http.ResponseWriter, r *http.Request) error {
 	if pick := f.Get("pick"); pick != "" {
 		return h.pick(w, r, v, directory.ObjectID(pick))
 	}
-	browser := signin.Browser{Visit: v.signinVisit(r), Account: v.Account}
+	browser := signin.Browser{Visit: h.signinVisit(r, v), Account: v.Account}
 	switch f.Get("step") {
 	case "cancel":
 		return h.cancel(w, r, v)
@@ -39,7 +39,6 @@ func (h handler) step(w http.ResponseWriter, r *http.Request) error {
 		return h.takeAccount(w, r, v, f.Get("username"))
 	case "password":
 		c := signin.TypedPassword{Username: v.Username, Password: secret(f.Get("password")), Visit: browser.Visit, StaySignedIn: f.Get("stay") != ""}
-		c.Familiar = h.familiar(r, v.Username)
 		return h.try(w, r, v, c, true)
 	case "code":
 		browser.Factor = signin.Code{Text: secret(f.Get("code"))}
@@ -96,7 +95,7 @@ func (h handler) pick(w http.ResponseWriter, r *http.Request, v visit, user dire
 		if !a.SignedIn {
 			return h.showPassword(w, r, v, "")
 		}
-		return h.try(w, r, v, signin.Browser{Visit: v.signinVisit(r), Account: a.User}, true)
+		return h.try(w, r, v, signin.Browser{Visit: h.signinVisit(r, v), Account: a.User}, true)
 	}
 	return h.showAccount(w, r, v, "")
 }

@@ -175,7 +175,7 @@ func session(r *http.Request) prt.Secret {
 }
 
 // keep gives the browser its new session cookie, and what shows that the account has signed in in it.
-func (h handler) keep(w http.ResponseWriter, r *http.Request, v visit, c signin.Cookie) {
+func (h handler) keep(w http.ResponseWriter, r *http.Request, c signin.Cookie) {
 	if c.Text == "" {
 		return
 	}
@@ -184,18 +184,12 @@ func (h handler) keep(w http.ResponseWriter, r *http.Request, v visit, c signin.
 		lifetime = persistentLifetime
 	}
 	http.SetCookie(w, hostCookie(sessionCookie, c.Text.Reveal(), lifetime))
-	accounts := append([]known{{v.Username, h.Now()}}, slices.DeleteFunc(h.known(r), func(k known) bool { return k.Account == v.Username })...)
+	others := slices.DeleteFunc(h.known(r), func(k signin.Known) bool { return k.Account == c.Known.Account })
+	accounts := append([]signin.Known{c.Known}, others...)
 	text, err := h.sealAs(knownCookie, accounts[:min(len(accounts), maxKnown)])
 	if err == nil { // without it a guesser may hold the owner up, and nothing worse
 		http.SetCookie(w, hostCookie(knownCookie, text, knownFor))
 	}
-}
-
-// A known is an account that has signed in in a browser. It is no session: it opens nothing, and only keeps others' wrong
-// guesses from closing the door here.
-type known struct {
-	Account string
-	At      time.Time
 }
 
 const (
@@ -205,21 +199,16 @@ const (
 )
 
 // known returns the accounts that have signed in in the browser.
-func (h handler) known(r *http.Request) []known {
+func (h handler) known(r *http.Request) []signin.Known {
 	c, err := r.Cookie(knownCookie)
 	if err != nil {
 		return nil
 	}
-	var list []known
+	var list []signin.Known
 	if h.openAs(knownCookie, c.Value, &list) != nil {
 		return nil
 	}
-	return slices.DeleteFunc(list, func(k known) bool { return h.Now().Sub(k.At) > knownFor })
-}
-
-// familiar reports whether an account has signed in in the browser before.
-func (h handler) familiar(r *http.Request, account string) bool {
-	return slices.ContainsFunc(h.known(r), func(k known) bool { return k.Account == account })
+	return slices.DeleteFunc(list, func(k signin.Known) bool { return h.Now().Sub(k.At) > knownFor })
 }
 
 // parameters are those of the authorization request that the visit is for.
@@ -259,6 +248,6 @@ func (v visit) again() string {
 	return ""
 }
 
-func (v visit) signinVisit(r *http.Request) signin.Visit {
-	return signin.Visit{ID: v.ID, Session: session(r)}
+func (h handler) signinVisit(r *http.Request, v visit) signin.Visit {
+	return signin.Visit{ID: v.ID, Session: session(r), Known: h.known(r)}
 }
