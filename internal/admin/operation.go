@@ -17,6 +17,7 @@ const (
 	ReadSignIns        Operation = "Reading sign-in logs"
 	ReadAudit          Operation = "Reading the directory audit log"
 	ManageUsers        Operation = "Managing users"
+	ReadFactors        Operation = "Reading the second factors of another user"
 	ManageGroups       Operation = "Managing groups"
 	ManageDevices      Operation = "Managing devices"
 	ManageRoles        Operation = "Assigning directory roles"
@@ -48,6 +49,7 @@ var permitted = map[Operation][]directory.Role{
 	ReadDirectory: slices.Concat(policyWriters, readers,
 		[]directory.Role{directory.UserAdministrator, directory.CloudDeviceAdministrator}),
 	ManageUsers:          {directory.UserAdministrator, directory.GlobalAdministrator},
+	ReadFactors:          {directory.GlobalReader, directory.UserAdministrator, directory.GlobalAdministrator},
 	ManageGroups:         {directory.UserAdministrator, directory.GlobalAdministrator},
 	ManageDevices:        {directory.CloudDeviceAdministrator, directory.GlobalAdministrator},
 	ManageRoles:          globalOnly,

@@ -12,6 +12,7 @@ import (
 	"boundgate/internal/admin/admintest"
 	"boundgate/internal/audit"
 	"boundgate/internal/directory"
+	"boundgate/internal/factor"
 )
 
 const (
@@ -72,6 +73,17 @@ func TestWhoMayDoWhat(t *testing.T) { // S40
 			return s.UpdateUser(ctx, c, id("mika"), admin.UserPatch{EmergencyAccess: ptr(true)})
 		}},
 		{"end another user's sessions", []directory.Role{global, users}, func(s *admin.Service, c admin.Caller) error { return s.RevokeSessions(ctx, c, id("mika")) }},
+		{"list another user's second factors", []directory.Role{global, users, globalReader}, func(s *admin.Service, c admin.Caller) error {
+			_, err := s.Factors(ctx, c, id("mika"))
+			return err
+		}},
+		{"remove a lost phone", []directory.Role{global, users}, func(s *admin.Service, c admin.Caller) error {
+			return s.RemoveFactor(ctx, c, id("mika"), factor.TOTP, id("mika's phone"))
+		}},
+		{"remove an administrator's phone", []directory.Role{global}, func(s *admin.Service, c admin.Caller) error {
+			c.User = admintest.ID(contoso, "mika")
+			return s.RemoveFactor(ctx, c, id("admin"), factor.TOTP, id("admin's phone"))
+		}},
 		{"delete a user", []directory.Role{global, users}, func(s *admin.Service, c admin.Caller) error { return s.DeleteUser(ctx, c, id("mika")) }},
 		{"create a group", []directory.Role{global, users}, func(s *admin.Service, c admin.Caller) error { _, err := s.CreateGroup(ctx, c, "Ring 1"); return err }},
 		{"add a member", []directory.Role{global, users}, func(s *admin.Service, c admin.Caller) error { return s.AddMember(ctx, c, id("Pilot"), id("admin")) }},
@@ -197,6 +209,10 @@ func TestObjectsOfAnotherTenantDoNotExist(t *testing.T) { // P13
 	}{
 		{"user by id", func(*admintest.Organisation) string { return foreign("mika") }, func(s *admin.Service, k string) error { _, err := s.User(ctx, c, k); return err }},
 		{"user by name", func(*admintest.Organisation) string { return "mika@fabrikam.example" }, func(s *admin.Service, k string) error { return s.DeleteUser(ctx, c, k) }},
+		{"second factors", func(*admintest.Organisation) string { return foreign("mika") }, func(s *admin.Service, k string) error { _, err := s.Factors(ctx, c, k); return err }},
+		{"second factor", func(*admintest.Organisation) string { return foreign("mika's phone") }, func(s *admin.Service, k string) error {
+			return s.RemoveFactor(ctx, c, id("mika"), factor.TOTP, k)
+		}},
 		{"group", func(*admintest.Organisation) string { return foreign("Pilot") }, func(s *admin.Service, k string) error { return s.DeleteGroup(ctx, c, k) }},
 		{"member to add", func(*admintest.Organisation) string { return foreign("mika") }, func(s *admin.Service, k string) error { return s.AddMember(ctx, c, id("Pilot"), k) }},
 		{"holder of a role", func(*admintest.Organisation) string { return foreign("mika") }, func(s *admin.Service, k string) error {

@@ -14,6 +14,9 @@ import (
 	"boundgate/internal/audit"
 	"boundgate/internal/device"
 	"boundgate/internal/directory"
+	"boundgate/internal/factor"
+	"boundgate/internal/journal"
+	"boundgate/internal/seal"
 	"boundgate/internal/store"
 
 	"github.com/google/uuid"
@@ -32,7 +35,8 @@ const Password = "correct horse battery staple"
 var Start = time.Date(2026, 5, 4, 7, 0, 0, 0, time.UTC)
 
 // An Organisation is a service over a store with two tenants. Each has the users admin@ (Global Administrator), mika@ (no
-// role), breakglass@ (emergency access), one group Pilot with mika in it, and a device LAPTOP-7.
+// role), breakglass@ (emergency access), one group Pilot with mika in it, a device LAPTOP-7, and second factors: a phone of
+// admin's and of mika's, and a passkey of mika's.
 type Organisation struct {
 	Store   *store.DB
 	Service *admin.Service
@@ -49,12 +53,23 @@ func (Hasher) Hash(_ context.Context, password string) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
+// sealer seals with a key that nobody keeps.
+type sealer struct{ keys *seal.Keyring }
+
+func (s sealer) Seal(plaintext []byte, tenant, table, row, column string) ([]byte, error) {
+	return s.keys.Seal(plaintext, seal.AssociatedData{Tenant: tenant, Table: table, Row: row, Column: column})
+}
+
+func (s sealer) Open(sealed []byte, tenant, table, row, column string) ([]byte, error) {
+	return s.keys.Open(sealed, seal.AssociatedData{Tenant: tenant, Table: table, Row: row, Column: column})
+}
+
 // NewOrganisation returns the two tenants, with licences.
 func NewOrganisation(t testing.TB) *Organisation {
 	t.Helper()
 	o := &Organisation{Now: Start}
 	var err error
-	o.Store, err = store.Open(context.Background(), store.Options{Path: filepath.Join(t.TempDir(), "state.db"), Writer: "test",
+	o.Store, err = store.Open(context.Background(), store.Options{Path: filepath.Join(t.TempDir(), "state.db"), Writer: "test", Sealer: sealer{seal.Generate()},
 		Now: func() time.Time { return o.Now }})
 	if err != nil {
 		t.Fatalf("open store: %v", err)
@@ -98,6 +113,11 @@ func (o *Organisation) tenant(t testing.TB, id directory.TenantID, name, domain 
 			SessionsValidFrom: Start.Add(-time.Hour), PasswordChangedAt: Start.Add(-time.Hour)}, row()))
 	}
 	must(o.Store.AssignRole(ctx, id, directory.GlobalAdministrator, ID(id, "admin"), row()))
+	must(o.Store.Commit(ctx, journal.Record{Effects: journal.Effects{NewFactors: []factor.Factor{
+		phone(id, "admin"), phone(id, "mika"),
+		{ID: string(ID(id, "mika's passkey")), Tenant: id, User: ID(id, "mika"), Kind: factor.PassKey, DisplayName: "Passkey", Credential: []byte(PasskeyRecord),
+			CreatedAt: Start.Add(time.Minute)},
+	}}}))
 	must(o.Store.CreateGroup(ctx, directory.Group{ID: ID(id, "Pilot"), Tenant: id, DisplayName: "Pilot", CreatedAt: Start}, row()))
 	must(o.Store.CreateGroup(ctx, directory.Group{ID: ID(id, "Break glass"), Tenant: id, DisplayName: "Break glass", CreatedAt: Start}, row()))
 	must(o.Store.AddMember(ctx, id, ID(id, "Pilot"), directory.UserMember, ID(id, "mika"), row()))
@@ -106,6 +126,17 @@ func (o *Organisation) tenant(t testing.TB, id directory.TenantID, name, domain 
 		Registration: "r1", DisplayName: "LAPTOP-7", OperatingSystem: "Windows", OperatingSystemVersion: "10.0.22631.3593",
 		TrustType: device.Joined, Owner: ID(id, "mika"), FreshCredentials: true, KeyProtection: device.TPMKeys, Enabled: true,
 		Method: device.Interactive, RegisteredAt: Start, DeviceKey: []byte("device key"), TransportKey: []byte("transport key")}, row()))
+}
+
+// What second factors prove themselves with.
+const (
+	TOTPKey       = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	PasskeyRecord = `{"publicKey":"cGFzc2tleSBwdWJsaWMga2V5"}`
+)
+
+func phone(id directory.TenantID, who string) factor.Factor {
+	return factor.Factor{ID: string(ID(id, who+"'s phone")), Tenant: id, User: ID(id, who), Kind: factor.TOTP, DisplayName: "Authenticator app", Secret: TOTPKey,
+		CreatedAt: Start}
 }
 
 // setUp is the actor of the rows that made the organisation.

@@ -9,8 +9,9 @@ import (
 	"boundgate/internal/journal"
 )
 
-func passkeyOf(tenant directory.TenantID, id string, count uint32) factor.Factor {
-	f := factorOf(tenant)
+// passkeyOf is a passkey of contoso's mika.
+func passkeyOf(id string, count uint32) factor.Factor {
+	f := factorOf(contoso)
 	f.ID, f.Kind, f.DisplayName, f.Secret, f.LastStep = id, factor.PassKey, "Passkey", "", 0
 	f.Credential, f.SignCount = []byte(`{"id":"AAAA"}`), count
 	return f
@@ -19,7 +20,7 @@ func passkeyOf(tenant directory.TenantID, id string, count uint32) factor.Factor
 // P03: an answer of a passkey that counts is worth nothing once a later one has been accepted. Passkeys that do not count
 // stay at 0, and one that has counted does not go back to it.
 func passkeyCounts(_ *testing.T, w *world) {
-	counting, still := passkeyOf(contoso, "counting", 5), passkeyOf(contoso, "still", 0)
+	counting, still := passkeyOf("counting", 5), passkeyOf("still", 0)
 	w.issue(journal.Effects{NewFactors: []factor.Factor{counting, still}})
 	use := func(f factor.Factor, count uint32) error {
 		return w.db.Commit(w.ctx, journal.Record{Effects: journal.Effects{UseFactors: []journal.FactorUse{
@@ -51,9 +52,9 @@ func factorsOfAUser(_ *testing.T, w *world) {
 		return len(list)
 	}
 	before := rows()
-	w.issue(journal.Effects{NewFactors: []factor.Factor{passkeyOf(contoso, "new", 0)}, Audit: []audit.Entry{w.entry(contoso)}})
+	w.issue(journal.Effects{NewFactors: []factor.Factor{passkeyOf("new", 0)}, Audit: []audit.Entry{w.entry(contoso)}})
 	w.same("audit rows", rows(), before+1)
-	again := journal.Effects{NewFactors: []factor.Factor{passkeyOf(contoso, "new", 0)}, Audit: []audit.Entry{w.entry(contoso)}}
+	again := journal.Effects{NewFactors: []factor.Factor{passkeyOf("new", 0)}, Audit: []audit.Entry{w.entry(contoso)}}
 	w.want("the same factor", w.db.Commit(w.ctx, journal.Record{Effects: again}), directory.ErrExists)
 	w.same("audit rows", rows(), before+1)
 
@@ -62,6 +63,6 @@ func factorsOfAUser(_ *testing.T, w *world) {
 	list, err := w.db.FactorsOf(w.ctx, contoso, mika)
 	w.must(err)
 	w.same("second factors of a user who is gone", len(list), 0)
-	late := journal.Effects{NewFactors: []factor.Factor{passkeyOf(contoso, "late", 0)}}
+	late := journal.Effects{NewFactors: []factor.Factor{passkeyOf("late", 0)}}
 	w.want("a factor of a user who is gone", w.db.Commit(w.ctx, journal.Record{Effects: late}), journal.ErrChanged)
 }
