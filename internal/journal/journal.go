@@ -54,6 +54,8 @@ type Effects struct {
 	// NewFactors are registered, and UseFactors have been shown; ErrFactorSpent where one has been shown before.
 	NewFactors []factor.Factor
 	UseFactors []FactorUse
+	// FirstFactor is true where the new factor rests on the password alone: ErrChanged where the person has one by then.
+	FirstFactor bool
 	// Audit are the rows of the directory audit log about what a person has changed by signing in.
 	Audit []audit.Entry
 	// NewConsents add to what a person has agreed to.

@@ -191,7 +191,7 @@ func (a *attempt) effectsOf(decided error) journal.Effects {
 	e := journal.Effects{SpendNonces: a.effects.SpendNonces, RevokeFamilies: a.effects.RevokeFamilies}
 	if a.authenticated && a.cookie.Text != "" {
 		e.Browser, e.UseFactors, e.NewFactors, e.Subject = a.effects.Browser, a.effects.UseFactors, a.effects.NewFactors, a.effects.Subject
-		e.Audit = a.effects.Audit
+		e.Audit, e.FirstFactor = a.effects.Audit, a.effects.FirstFactor
 	}
 	return e
 }

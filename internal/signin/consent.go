@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -41,9 +42,11 @@ func (s *Service) checkConsent(ctx context.Context, a *attempt) error {
 	if s.adminOnly(a) {
 		return aadsts.AdminConsentNeeded
 	}
-	a.effects.NewConsents = append(a.effects.NewConsents, directory.Consent{
+	grant := directory.Consent{
 		ID: uuid.NewString(), Tenant: a.tenant.ID, User: a.user.ID, Client: a.client, Resource: a.resource.AppID, Scopes: wanted, At: a.at,
-	})
+	}
+	a.effects.NewConsents = append(a.effects.NewConsents, grant)
+	a.effects.Audit = append(a.effects.Audit, a.auditRow(a.tenant.ID, a.user, "Consent to application", "ApplicationManagement", json.RawMessage(toJSON(grant))))
 	return nil
 }
 

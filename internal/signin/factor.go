@@ -13,6 +13,7 @@ import (
 
 	"boundgate/internal/aadsts"
 	"boundgate/internal/audit"
+	"boundgate/internal/directory"
 	"boundgate/internal/factor"
 	"boundgate/internal/journal"
 	"boundgate/internal/session"
@@ -138,6 +139,7 @@ func (s *Service) registerFactor(a *attempt, known []factor.Factor, answer Facto
 	if err != nil {
 		return err
 	}
+	a.effects.FirstFactor = len(known) == 0
 	a.effects.NewFactors, a.effects.Audit = append(a.effects.NewFactors, made), append(a.effects.Audit, row)
 	return nil
 }
@@ -148,14 +150,18 @@ func (a *attempt) registered(f factor.Factor) (audit.Entry, error) {
 	if err != nil {
 		return audit.Entry{}, fmt.Errorf("encode audit row: %w", err)
 	}
+	return a.auditRow(f.Tenant, a.homeUser, "User registered security info", "UserManagement", after), nil
+}
+
+// auditRow is the row of what a person has changed by signing in.
+func (a *attempt) auditRow(tenant directory.TenantID, who directory.User, activity, category string, after json.RawMessage) audit.Entry {
 	return audit.Entry{
-		ID: uuid.NewString(), Tenant: f.Tenant, At: a.at, Activity: "User registered security info", Category: "UserManagement",
+		ID: uuid.NewString(), Tenant: tenant, At: a.at, Activity: activity, Category: category,
 		Actor: audit.Actor{
-			Tenant: f.Tenant, User: f.User, UPN: a.homeUser.UPN, App: a.client, IPAddress: logged(a.req.From.Address),
-			CorrelationID: logged(a.req.CorrelationID),
+			Tenant: tenant, User: who.ID, UPN: who.UPN, App: a.client, IPAddress: logged(a.req.From.Address), CorrelationID: logged(a.req.CorrelationID),
 		},
-		TargetType: "User", TargetID: string(f.User), TargetName: a.homeUser.UPN, After: after,
-	}, nil
+		TargetType: "User", TargetID: string(who.ID), TargetName: who.UPN, After: after,
+	}
 }
 
 func (a *attempt) personOf() factor.Person {

@@ -73,7 +73,7 @@ func (db *DB) sealFactors(factors []factor.Factor) ([][]byte, error) {
 // applyFactors registers and uses second factors. A code or a counter that has been used is none any more.
 func (tx *tx) applyFactors(ctx context.Context, e journal.Effects, sealed [][]byte) error {
 	for n, f := range e.NewFactors {
-		if err := tx.insertFactor(ctx, f, sealed[n]); err != nil {
+		if err := tx.insertFactor(ctx, f, sealed[n], e.FirstFactor); err != nil {
 			return err
 		}
 	}
@@ -92,13 +92,13 @@ func (tx *tx) applyFactors(ctx context.Context, e journal.Effects, sealed [][]by
 	return nil
 }
 
-func (tx *tx) insertFactor(ctx context.Context, f factor.Factor, sealed []byte) error {
+func (tx *tx) insertFactor(ctx context.Context, f factor.Factor, sealed []byte, first bool) error {
 	const count = `SELECT count(*) FROM factors WHERE tenant_id = $1 AND user_id = $2`
 	var n int
 	if err := tx.QueryRowContext(ctx, count, f.Tenant, f.User).Scan(&n); err != nil {
 		return wrap("count second factors", err)
 	}
-	if n >= factor.MaxPerUser {
+	if n >= factor.MaxPerUser || first && n > 0 {
 		return journal.ErrChanged
 	}
 	const query = `

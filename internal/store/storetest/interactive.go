@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -152,6 +153,15 @@ func factorOnce(t *testing.T, w *world) {
 	w.restart()
 	w.want("a code after a restart", use(9)(), journal.ErrFactorSpent)
 
+	// Of two first factors that the password alone registers at once, the second is none.
+	nobody := w.user(contoso)
+	nobody.ID, nobody.UPN = of(contoso, "nobody"), "nobody@contoso.example"
+	w.must(w.db.CreateUser(w.ctx, nobody, w.entry(contoso)))
+	w.onlyOne(together(10, func(n int) error {
+		first := f
+		first.ID, first.User = fmt.Sprint("first ", n), nobody.ID
+		return w.db.Commit(w.ctx, journal.Record{Effects: journal.Effects{NewFactors: []factor.Factor{first}, FirstFactor: true}})
+	}), journal.ErrChanged)
 	for n := range factor.MaxPerUser - 1 {
 		more := f
 		more.ID = string(rune('a' + n))

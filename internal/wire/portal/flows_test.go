@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"boundgate/internal/audit"
 	"boundgate/internal/broker/brokertest"
 	"boundgate/internal/directory"
 	"boundgate/internal/policy"
@@ -426,6 +427,11 @@ func TestConsent(t *testing.T) {
 	}
 	p.submit("step", "consent")
 	p.code()
+	entries, err := s.Store.AuditEntries(context.Background(), brokertest.Tenant, audit.Query{Limit: 1})
+	must(t, err)
+	if entries[0].Activity != "Consent to application" || entries[0].Actor.UPN != brokertest.Alice || !strings.Contains(string(entries[0].After), "access") {
+		t.Errorf("audit row: %+v", entries[0])
+	}
 	asking("openid api://" + apiApp + "/access")
 	p.code()
 	asking("openid api://"+apiApp+"/access", "prompt", "consent")
