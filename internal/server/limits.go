@@ -56,14 +56,15 @@ func classOf(path string) class {
 // A limiter holds back a network that asks too often, before anything is done for it (P14).
 type limiter struct {
 	next      http.Handler
+	page      func(w http.ResponseWriter, r *http.Request, refusal *aadsts.Error) // draws a refusal for a person
 	rates     map[class]*lockout.Rate
 	proxies   []netip.Prefix
 	unlimited []netip.Prefix
 	now       func() time.Time
 }
 
-func newLimiter(cfg config.Config, next http.Handler, now func() time.Time) *limiter {
-	l := &limiter{next: next, rates: map[class]*lockout.Rate{}, proxies: cfg.Proxy.Prefixes(), unlimited: cfg.Limits.Prefixes(), now: now}
+func newLimiter(cfg config.Config, next http.Handler, page func(http.ResponseWriter, *http.Request, *aadsts.Error), now func() time.Time) *limiter {
+	l := &limiter{next: next, page: page, rates: map[class]*lockout.Rate{}, proxies: cfg.Proxy.Prefixes(), unlimited: cfg.Limits.Prefixes(), now: now}
 	for class, share := range shares {
 		l.rates[class] = lockout.NewRate(max(1, cfg.Limits.RequestsPerMinute/share))
 	}
@@ -84,11 +85,14 @@ func (l *limiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	refusal := *aadsts.TooManyRequests
 	refusal.RetryAfter = int(wait/time.Second) + 1
-	if class == forRegistration {
+	switch class {
+	case forRegistration:
 		drs.WriteError(w, r, &refusal)
-		return
+	case forPages:
+		l.page(w, r, &refusal)
+	case forTokens, forDiscovery, forDeviceCodes:
+		oauth.WriteError(w, r, &refusal)
 	}
-	oauth.WriteError(w, r, &refusal)
 }
 
 func within(networks []netip.Prefix, address netip.Addr) bool {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"boundgate/internal/config"
+	"boundgate/internal/wire/oauth"
 )
 
 func TestClassOf(t *testing.T) {
@@ -48,7 +49,7 @@ func limited(change func(c *config.Config)) (ask func(address, path string) *htt
 	cfg := config.Config{}.WithDefaults()
 	change(&cfg)
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	l := newLimiter(cfg, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), func() time.Time { return at })
+	l := newLimiter(cfg, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), oauth.WriteError, func() time.Time { return at })
 	ask = func(address, path string) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, path, nil)
 		r.RemoteAddr = net.JoinHostPort(address, "4711")

@@ -173,10 +173,11 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	portal.Register(tenants, portal.Service{
+	signInPages := portal.Service{
 		SignIns: signIns, Self: &selfservice.Service{Store: s.db, SignIns: graphSignIns{s.logs, s.db}, Now: now}, Pages: drawn, Issuer: issuer,
 		Key: visits, Now: now, Log: s.log, ClientAddress: s.clientAddress,
-	})
+	}
+	portal.Register(tenants, signInPages)
 	graph.Register(graphAPI, graph.Deps{
 		Admin: administration, Auth: graphAuth{who}, SignIns: graphSignIns{s.logs, s.db}, PublicURL: s.config.PublicURL,
 		ClientIP: s.clientAddress, Log: s.log,
@@ -190,7 +191,7 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 
 	watch := &telemetry.Observer{Log: s.log, Metrics: metrics, Trusted: s.config.Proxy.Prefixes()}
 	return routes{
-		operations: operations, graph: watch.Observe(graphAPI), logAnalytics: watch.Observe(logsAPI), tenants: watch.Observe(newLimiter(s.config, tenants, time.Now)),
+		operations: operations, graph: watch.Observe(graphAPI), logAnalytics: watch.Observe(logsAPI), tenants: watch.Observe(newLimiter(s.config, tenants, signInPages.Refuse, time.Now)),
 	}, nil
 }
 

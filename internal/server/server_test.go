@@ -142,6 +142,17 @@ func TestTooManyRequests(t *testing.T) {
 	if limited < 4 || limited > 6 {
 		t.Errorf("%d of 15 requests were held back at 60 a minute", limited)
 	}
+	for range 12 {
+		if status, text := get(t, client, s.URL()+"/me"); status == http.StatusTooManyRequests {
+			if !strings.Contains(text, "<h1>Too many requests</h1>") {
+				t.Errorf("a person hears %.200s", text)
+			}
+			limited = 0
+		}
+	}
+	if limited != 0 {
+		t.Error("pages are not held back")
+	}
 	if status, _ := get(t, client, s.URL()+"/healthz"); status != http.StatusOK {
 		t.Errorf("operations are held back, too: %d", status)
 	}

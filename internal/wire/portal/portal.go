@@ -81,6 +81,12 @@ func Register(mux *http.ServeMux, s Service) {
 	mux.Handle("GET "+pages.AssetRoot, s.Pages.Assets())
 }
 
+// Refuse answers with the page of a refusal that has to be given before the pages are reached.
+func (s Service) Refuse(w http.ResponseWriter, r *http.Request, refusal *aadsts.Error) {
+	h := handler{s}
+	h.endpoint(func(http.ResponseWriter, *http.Request) error { return refusal }).ServeHTTP(w, r)
+}
+
 type handler struct{ Service }
 
 // endpoint draws a page for an error that nobody has drawn one for.
