@@ -83,6 +83,26 @@ var arrows = []struct {
 		because: "a protocol knows no other protocol",
 	},
 	{
+		from:    []string{"internal/pages"},
+		reach:   []string{"internal/signin", "internal/store", "internal/wire/*", "internal/policy", "database/sql"},
+		because: "a page shows what it is given and decides nothing",
+	},
+	{
+		from:    []string{"internal/clientauth", "internal/factor", "internal/lockout"},
+		reach:   []string{"internal/signin", "internal/store", "internal/wire/*", "internal/server", "database/sql"},
+		because: "whether a proof holds, and who has failed how often, is a matter of values",
+	},
+	{
+		from:    []string{"internal/wire/portal"},
+		reach:   []string{"internal/wire/oauth", "internal/wire/drs", "internal/wire/graph", "internal/wire/loganalytics"},
+		because: "a protocol knows no other protocol",
+	},
+	{
+		from:    []string{"internal/selfservice"},
+		reach:   []string{"internal/admin", "internal/store", "internal/wire/*", "internal/signin"},
+		because: "what people may do with their own account takes no role, and so must not reach what does",
+	},
+	{
 		from:    []string{"internal/wire/*"},
 		reach:   []string{"internal/store", "internal/server", "github.com/mattn/go-sqlite3"},
 		because: "a protocol decodes, calls once and encodes; it writes no SQL",
