@@ -52,7 +52,9 @@ type Service struct {
 	// Operator is the tenant whose Global Administrators may make further tenants and name their domains. Without one,
 	// nobody may.
 	Operator directory.TenantID
-	Now      func() time.Time
+	// Keys are the deployment's signing keys.
+	Keys SigningKeys
+	Now  func() time.Time
 
 	// changes lets one change that reads before it writes follow another: renaming somebody must not undo that they were
 	// disabled meanwhile.

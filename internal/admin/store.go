@@ -111,5 +111,6 @@ type PolicyStore interface {
 
 // AuditStore reads the directory audit log.
 type AuditStore interface {
+	AppendAudit(ctx context.Context, e audit.Entry) error
 	AuditEntries(ctx context.Context, tenant directory.TenantID, q audit.Query) ([]audit.Entry, error)
 }

@@ -48,12 +48,23 @@ type Keys struct {
 type keySet struct {
 	signers map[string]jose.Signer // by algorithm
 	public  jose.JSONWebKeySet
+	list    []KeyInfo
+}
+
+// A KeyInfo says what there is to know of a signing key, in the order in which keys are published.
+type KeyInfo struct {
+	ID        string // kid
+	Algorithm string
+	SignsAt   time.Time // zero for the first
+	// Signing is true for the key that signs now; of the others some are still to come, and some are still accepted.
+	Signing bool
 }
 
 // A storedKey is a signing key as it is sealed. The first key of earlier releases is a bare PKCS #8.
 type storedKey struct {
 	Key     []byte    `json:"key"` // PKCS #8
 	SignsAt time.Time `json:"signsAt"`
+	void    bool      // taken back: nothing that it has signed counts
 }
 
 // chains are the algorithms and the names under which their keys are kept, in the order in which keys are published.
@@ -108,9 +119,42 @@ func (k *Keys) chain(ctx context.Context, algorithm jose.SignatureAlgorithm, pre
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		if _, key.void, err = k.secrets.Secret(ctx, name+voided); err != nil {
+			return nil, err
+		}
 		list = append(list, key)
 	}
 }
+
+// voided names the mark of a key that has been taken back.
+const voided = "-void"
+
+// Replace signs with new keys from now on, whatever the age of those at hand. With revoke the earlier ones are taken back:
+// tokens that they have signed are accepted no more, here at once, by other nodes within a minute, and by resources when
+// they next read the set of keys. It is for the day on which a key may be known to somebody else.
+func (k *Keys) Replace(ctx context.Context, at time.Time, revoke bool) error {
+	for _, c := range chains {
+		list, err := k.chain(ctx, c.algorithm, c.prefix, at)
+		if err != nil {
+			return fmt.Errorf("signing keys %s: %w", c.algorithm, err)
+		}
+		if _, err := k.create(ctx, c.algorithm, fmt.Sprintf("%s%d", c.prefix, len(list)+1), at); err != nil {
+			return fmt.Errorf("replace the signing key %s: %w", c.algorithm, err)
+		}
+		for n := range list {
+			if !revoke {
+				break
+			}
+			if _, err := k.secrets.PutSecret(ctx, fmt.Sprintf("%s%d%s", c.prefix, n+1, voided), []byte("void")); err != nil {
+				return fmt.Errorf("take a signing key %s back: %w", c.algorithm, err)
+			}
+		}
+	}
+	return k.Rotate(ctx, at)
+}
+
+// List returns the keys that are published.
+func (k *Keys) List() []KeyInfo { return k.now.Load().list }
 
 // nextKey says when the key after list begins to sign, and whether it is time to make it.
 func nextKey(list []storedKey, at time.Time) (signsAt time.Time, due bool) {
@@ -172,12 +216,12 @@ func parseStored(text []byte) (storedKey, error) {
 func (s *keySet) add(algorithm jose.SignatureAlgorithm, list []storedKey, at time.Time) error {
 	signing := 0
 	for n := range list {
-		if !list[n].SignsAt.After(at) {
+		if !list[n].SignsAt.After(at) && !list[n].void {
 			signing = n
 		}
 	}
 	for n, stored := range list {
-		if n < signing && at.After(list[n+1].SignsAt.Add(accepted)) {
+		if stored.void || n < signing && at.After(list[n+1].SignsAt.Add(accepted)) {
 			continue
 		}
 		parsed, err := x509.ParsePKCS8PrivateKey(stored.Key)
@@ -195,6 +239,7 @@ func (s *keySet) add(algorithm jose.SignatureAlgorithm, list []storedKey, at tim
 		}
 		public.KeyID = encodeSegment(thumb)
 		s.public.Keys = append(s.public.Keys, public)
+		s.list = append(s.list, KeyInfo{ID: public.KeyID, Algorithm: string(algorithm), SignsAt: stored.SignsAt, Signing: n == signing})
 		if n != signing {
 			continue
 		}

@@ -108,3 +108,48 @@ func TestES256WhereItIsAskedFor(t *testing.T) {
 		t.Error("signs with an algorithm that there is no key for")
 	}
 }
+
+// On the day on which a key may be known to somebody else, new ones sign at once; taken back, the old ones verify nothing,
+// on every node and after a restart. // P06 P19
+func TestReplaceTheKeys(t *testing.T) {
+	for _, revoke := range []bool{false, true} {
+		secrets := memory{}
+		issuer := newIssuer(t, secrets)
+		v := &Verifier{Issuer: issuer, Now: func() time.Time { return at }}
+		to := Audience{Resource: resource(t, directory.MicrosoftGraph), Identifier: string(directory.MicrosoftGraph)}
+		sign := func() string {
+			text, _, err := issuer.AccessToken(V2, subject(), to, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return text
+		}
+		verifies := func(v *Verifier, text string) bool {
+			_, err := v.VerifyAccessToken(t.Context(), text, directory.MicrosoftGraph)
+			return err == nil
+		}
+		before := sign()
+		if err := issuer.Keys.Replace(t.Context(), time.Now(), revoke); err != nil {
+			t.Fatal(err)
+		}
+		after := sign()
+		other := &Verifier{Issuer: newIssuer(t, secrets), Now: v.Now}
+		for name, v := range map[string]*Verifier{"this node": v, "another node": other} {
+			if verifies(v, before) == revoke || !verifies(v, after) {
+				t.Errorf("revoke %v, %s: before %v, after %v", revoke, name, verifies(v, before), verifies(v, after))
+			}
+		}
+		signing := 0
+		for _, key := range issuer.Keys.List() {
+			if key.Signing {
+				signing++
+			}
+		}
+		if signing != len(chains) {
+			t.Errorf("%d keys sign: %+v", signing, issuer.Keys.List())
+		}
+		if err := issuer.Keys.Rotate(t.Context(), time.Now().AddDate(0, 0, 89)); err != nil || len(issuer.Keys.List()) < 2*len(chains) {
+			t.Errorf("the successors are not published: %v, %+v", err, issuer.Keys.List())
+		}
+	}
+}

@@ -218,6 +218,8 @@ func routesOf(h *handler) []route {
 		{"POST", tenants + "/{id}/domains", h.addDomain, nil},
 		{"DELETE", tenants + "/{id}/domains/{domain}", h.removeDomain, nil},
 		{"GET", "/boundgate/doctor", h.doctor, nil},
+		{"GET", "/boundgate/signingKeys", h.signingKeys, nil},
+		{"POST", "/boundgate/signingKeys/replace", h.replaceSigningKeys, nil},
 	}
 }
 
