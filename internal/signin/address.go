@@ -158,15 +158,22 @@ func (a *attempt) version() token.Version {
 // The OpenID Connect scopes; every other scope is of a resource.
 var openIDScopes = map[string]bool{"openid": true, "profile": true, "email": true, "offline_access": true, "aza": true, "ugs": true}
 
-// maxScopes bounds how many scopes one request may name.
-const maxScopes = 64
+// The bounds of what one request may ask for: they are kept with codes and tokens.
+const (
+	maxScopes     = 64
+	maxScopeBytes = 4096
+	maxResource   = 2048 // bytes
+)
 
 // parseTarget reads resource (v1) or scope (v2). One request asks for one resource.
 func parseTarget(v token.Version, w words) (target, error) {
 	t := target{offline: v == token.V1}
 	scopes := strings.Fields(w.scope)
-	if len(scopes) > maxScopes {
-		return t, aadsts.InvalidScope.Saying("The request names more than %d scopes.", maxScopes)
+	if len(scopes) > maxScopes || len(w.scope) > maxScopeBytes {
+		return t, aadsts.InvalidScope.Saying("The request names more than %d scopes, or its scope is longer than %d bytes.", maxScopes, maxScopeBytes)
+	}
+	if len(w.resource) > maxResource {
+		return t, aadsts.UnknownResource
 	}
 	for _, scope := range scopes {
 		t.openID = t.openID || scope == "openid"

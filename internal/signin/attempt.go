@@ -138,9 +138,16 @@ func (a *attempt) from() From {
 	case a.approves != nil:
 		return a.approves.Record.From
 	}
-	from := a.req.From
-	from.ClaimedOS = a.claimedOS()
+	from := boundedFrom(a.req.From)
+	from.ClaimedOS = logged(a.claimedOS())
 	return from
+}
+
+// boundedFrom bounds what a client says of itself, which is kept with codes.
+func boundedFrom(f From) From {
+	return From{
+		Address: logged(f.Address), UserAgent: logged(f.UserAgent), AppVersion: logged(f.AppVersion), OS: logged(f.OS), SKU: logged(f.SKU),
+	}
 }
 
 // issuesPRT reports whether the request asks for a PRT rather than for an application's token.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"boundgate/internal/broker/brokertest"
 	"boundgate/internal/directory"
 	"boundgate/internal/policy"
+	"boundgate/internal/prt"
 )
 
 const (
@@ -496,5 +498,60 @@ func TestDeviceCodeVersion1(t *testing.T) {
 	got := p.token("grant_type", "device_code", "client_id", office, "code", d.DeviceCode)
 	if got.Status != 200 || claimsOf(t, got.Access)["aud"] != brokertest.Exchange && claimsOf(t, got.Access)["aud"] != string(directory.ExchangeOnline) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What a device that nobody has signed in for says of itself is kept in bounds. // P14
+func TestDeviceCodesKeepLittle(t *testing.T) {
+	s := brokertest.New(t)
+	p := newPerson(t, s)
+	long := strings.Repeat("x", 20_000)
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.URL+"/common/oauth2/v2.0/devicecode", strings.NewReader("client_id="+office+"&scope=openid&x-client-os="+long))
+	must(t, err)
+	p.do(r, "User-Agent", long)
+	var d started
+	must(t, json.Unmarshal([]byte(p.page), &d))
+	_, hash, err := prt.ParseToken(d.DeviceCode)
+	must(t, err)
+	kept, err := s.Store.DeviceCode(context.Background(), hash)
+	must(t, err)
+	if n := len(kept.From.UserAgent) + len(kept.From.OS); n > 2048 {
+		t.Errorf("%d bytes are kept", n)
+	}
+	if got := p.token("grant_type", "password", "username", brokertest.Alice, "password", brokertest.Password, "client_id", office, "scope", "openid "+long); got.Error != "invalid_scope" {
+		t.Errorf("a scope of 20000 bytes: %s", got.Error)
+	}
+}
+
+// People disable a device of their own, and nobody else's. // P06 P13
+func TestALostDevice(t *testing.T) {
+	s := brokertest.New(t)
+	p := newPerson(t, s)
+	p.get(authorizePath + request("client_id", brokerApp, "scope", drsScope).Encode())
+	p.signIn(brokertest.Alice)
+	if status := registerWith(t, s, p.redeem(p.code(), "client_id", brokerApp).Access); status != 200 {
+		t.Fatalf("register: %d", status)
+	}
+	devices, err := s.Store.Devices(context.Background(), brokertest.Tenant)
+	must(t, err)
+	enabled := func() bool {
+		d, err := s.Store.DeviceByID(context.Background(), brokertest.Tenant, devices[0].ID)
+		must(t, err)
+		return d.Enabled
+	}
+	bob := newPerson(t, s)
+	bob.get("/me")
+	bob.signIn(brokertest.Bob)
+	bob.shows("No device is registered in your name")
+	bob.submit("lost", devices[0].ID)
+	if !enabled() || bob.status != http.StatusOK {
+		t.Errorf("Bob has disabled Alice's device: %d", bob.status)
+	}
+	p.get("/me")
+	p.shows("PC", "joined", "I lost it")
+	p.submit("lost", devices[0].ID)
+	p.shows("The device has been disabled")
+	if enabled() {
+		t.Error("the device is enabled still")
 	}
 }

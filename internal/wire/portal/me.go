@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -69,7 +70,11 @@ func (h handler) changeMe(w http.ResponseWriter, r *http.Request) error {
 	who := selfservice.Caller{Tenant: account.Home, User: account.User, UPN: account.UPN, Address: h.ClientAddress(r), CorrelationID: v.CorrelationID}
 	switch {
 	case f.Get("lost") != "":
-		if err := h.Self.DisableDevice(r.Context(), who, f.Get("lost")); err != nil {
+		err := h.Self.DisableDevice(r.Context(), who, f.Get("lost"))
+		if errors.Is(err, directory.ErrNotFound) { // somebody else's, or gone
+			return redirect(w, r, "/me")
+		}
+		if err != nil {
 			return err
 		}
 		return h.showMe(w, r, v, account, "notice.disabled")
