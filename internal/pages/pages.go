@@ -160,7 +160,9 @@ func headers(h http.Header, f Frame) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if len(f.FormTargets) == 0 {
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	} // else a page may have opened the sign-in in a window of its own, and waits for that window to come back
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), publickey-credentials-get=(self), publickey-credentials-create=(self)")
 	h.Add("Vary", "Accept-Language, Cookie")
 }

@@ -166,6 +166,27 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
+// A page that signs in in a window of its own keeps its hold on that window; nobody else gets one.
+func TestWindowsOfTheirOwn(t *testing.T) {
+	set, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]string{"": "same-origin", "https://app.contoso.example": ""} {
+		f := Frame{}
+		if target != "" {
+			f.FormTargets = []string{target}
+		}
+		w := httptest.NewRecorder()
+		if err := set.Render(w, httptest.NewRequest(http.MethodGet, "/me", nil), http.StatusOK, f, DeviceDone{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Header().Get("Cross-Origin-Opener-Policy"); got != want {
+			t.Errorf("with the target %q: %q", target, got)
+		}
+	}
+}
+
 // Old names of assets are not served, and nothing beside them.
 func TestAssets(t *testing.T) {
 	set, err := New()

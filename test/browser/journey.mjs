@@ -217,6 +217,20 @@ const journeys = {
       return { user: signedIn.account.username, first: signedIn.accessToken, second: silent.accessToken };
     }, [config, request]);
     check(got.user === user && got.second && got.second !== got.first, 'MSAL for JavaScript signs in and refreshes in a page');
+    // A page that opens the sign-in in a window of its own sees where that window ends.
+    await page.goto(redirect + '/');
+    const ended = await page.evaluate((url) => new Promise((resolve) => {
+      const opened = window.open(url, 'signin', 'width=500,height=600');
+      const watch = setInterval(() => {
+        try {
+          if (opened.closed) { clearInterval(watch); resolve('closed'); }
+          if (opened.location.origin === location.origin) { clearInterval(watch); resolve(opened.location.search); opened.close(); }
+        } catch { /* still at the server */ }
+      }, 50);
+      setTimeout(() => opened.postMessage('x', '*'), 100);
+    }), authorize());
+    check(new URLSearchParams(ended).get('code'), 'a window of its own comes back with a code');
+    arrivals.length = 0;
   },
   async device() {
     const asked = await post('/organizations/oauth2/v2.0/devicecode', { client_id: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', scope: 'openid offline_access https://graph.microsoft.com/.default' });
