@@ -53,7 +53,7 @@ func gallery() map[string]Page {
 		"devicedeclined":  DeviceDone{Declined: true},
 		"formpost":        FormPost{Target: "/posted", Fields: []Field{{"code", "c"}, {"state", hostile}}},
 		"signout":         SignOut{Form: form, Accounts: []Person{alice, bob}},
-		"signedout":       SignOut{Done: true, Back: "https://app.contoso.example/"},
+		"signedout":       SignOut{Done: true},
 		"me":              Me{Form: form, Person: alice, Notice: "notice.disabled", SignIns: []SignIn{signIn, refused}, Devices: []Device{{ID: "d", Name: "LAPTOP-7", System: "Windows 10.0.22631.3593", TrustType: "AzureAD", Registered: at, LastActive: at, Enabled: true}, {ID: "e", Name: "OLD-PC", System: "Windows", TrustType: "Workplace", Registered: at}}, Factors: []OwnFactor{{"f", "Authenticator app", "softwareOath", at}}},
 		"me-empty":        Me{Form: form, Person: alice},
 		"report":          Report{Form: form, SignIn: signIn},

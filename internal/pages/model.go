@@ -125,7 +125,6 @@ type SignOut struct {
 	Form
 	Accounts []Person
 	Done     bool
-	Back     string // where to go afterwards; "" for nowhere
 }
 
 // Refusal says why access is refused and what to do now (B01).

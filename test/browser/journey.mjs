@@ -232,6 +232,15 @@ const journeys = {
     check(new URLSearchParams(ended).get('code'), 'a window of its own comes back with a code');
     arrivals.length = 0;
   },
+  async signout() {
+    await page.goto(`${server}/contoso.example/oauth2/v2.0/logout?` + new URLSearchParams({ client_id: office, post_logout_redirect_uri: redirect + '/', state: 'out' }));
+    await page.getByRole('heading', { name: 'Sign out' }).waitFor();
+    await judge('sign out');
+    await page.getByRole('button', { name: 'Sign out of all accounts' }).click();
+    check((await arrival()).state === 'out', 'who signs out is back at the application');
+    await page.goto(authorize({ prompt: 'none' }));
+    check((await arrival()).error === 'login_required', 'and signed out');
+  },
   async device() {
     const asked = await post('/organizations/oauth2/v2.0/devicecode', { client_id: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', scope: 'openid offline_access https://graph.microsoft.com/.default' });
     const poll = () => post('/organizations/oauth2/v2.0/token', { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', client_id: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', device_code: asked.device_code });

@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -178,7 +180,11 @@ func (h handler) signOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	f.Action = r.URL.Path
-	return h.Pages.Render(w, r, http.StatusOK, pages.Frame{Back: v.again()}, pages.SignOut{Form: f, Accounts: people(live)})
+	frame := pages.Frame{Back: v.again()}
+	if target := formTarget(q.Get("post_logout_redirect_uri")); target != "" {
+		frame.FormTargets = []string{target}
+	}
+	return h.Pages.Render(w, r, http.StatusOK, frame, pages.SignOut{Form: f, Accounts: people(live)})
 }
 
 func (h handler) endSession(w http.ResponseWriter, r *http.Request) error {
@@ -196,22 +202,43 @@ func (h handler) endSession(w http.ResponseWriter, r *http.Request) error {
 	return h.signedOut(w, r, v)
 }
 
-// signedOut says that it is done, with a way back to the application where the way is its own.
+// signedOut goes back to the application, where it names an address of its own, and says that it is done otherwise.
 func (h handler) signedOut(w http.ResponseWriter, r *http.Request, v visit) error {
 	p := v.parameters()
-	page := pages.SignOut{Done: true}
-	if back := p.get("post_logout_redirect_uri"); back != "" && p.get("client_id") != "" {
-		_, err := h.SignIns.Ask(r.Context(), signin.Request{PathTenant: v.Tenant, Client: p.get("client_id"), Code: &signin.CodeRequest{RedirectURI: back}})
-		if err == nil && (strings.HasPrefix(back, "https://") || strings.HasPrefix(back, "http://")) {
-			page.Back = back
-			if state := p.get("state"); state != "" {
-				separator := "?"
-				if strings.Contains(back, "?") {
-					separator = "&"
-				}
-				page.Back += separator + "state=" + escape(state)
-			}
-		}
+	back, client := p.get("post_logout_redirect_uri"), either(p.get("client_id"), audienceOf(p.get("id_token_hint")))
+	if back == "" || client == "" || !strings.HasPrefix(back, "https://") && !strings.HasPrefix(back, "http://") {
+		return h.Pages.Render(w, r, http.StatusOK, pages.Frame{}, pages.SignOut{Done: true})
 	}
-	return h.Pages.Render(w, r, http.StatusOK, pages.Frame{}, page)
+	asked, err := h.SignIns.Ask(r.Context(), signin.Request{PathTenant: v.Tenant, Client: client, Code: &signin.CodeRequest{RedirectURI: back}})
+	if err != nil || asked.Application == nil {
+		return h.Pages.Render(w, r, http.StatusOK, pages.Frame{}, pages.SignOut{Done: true})
+	}
+	if state := p.get("state"); state != "" {
+		separator := "?"
+		if strings.Contains(back, "?") {
+			separator = "&"
+		}
+		back += separator + "state=" + escape(state)
+	}
+	return redirect(w, r, back)
+}
+
+// audienceOf reads which client an ID token is for, without believing it: the address to go back to must be that client's
+// all the same.
+func audienceOf(idToken string) string {
+	parts := strings.Split(idToken, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return ""
+	}
+	var claims struct {
+		Audience string `json:"aud"`
+	}
+	if json.Unmarshal(payload, &claims) != nil {
+		return ""
+	}
+	return claims.Audience
 }

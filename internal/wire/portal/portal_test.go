@@ -650,19 +650,38 @@ func TestSignOut(t *testing.T) {
 	s := brokertest.New(t)
 	applications(t, s)
 	p := newPerson(t, s)
-	for _, tt := range []struct{ back, shown string }{{web, "Back to the application"}, {"https://evil.example/", ""}} {
-		p.get(authorizePath + request("prompt", "login").Encode())
-		p.signIn(brokertest.Alice)
-		p.get("/" + brokertest.Domain + "/oauth2/v2.0/logout?" + url.Values{"client_id": {webApp}, "post_logout_redirect_uri": {tt.back}, "state": {"x"}}.Encode())
-		p.shows("Which account do you want to sign out of?")
-		p.submit("signout", "1", "user", "")
-		p.shows("You have signed out", tt.shown)
-		if strings.Contains(p.page, "evil.example") {
-			t.Error("signing out leads to a stranger")
-		}
-		p.get(authorizePath + request("prompt", "none").Encode())
-		if p.location.Query().Get("error") != "login_required" {
-			t.Errorf("still signed in: %v", p.location)
-		}
+	const evil = "https://evil.example/"
+	for _, tt := range []struct{ name, client, hint, back, to string }{
+		{"to the application's own address", webApp, "", web, web + "?state=x"},
+		{"to a stranger's", webApp, "", evil, ""},
+		{"to nowhere", "", "", "", ""},
+		{"by an ID token", "", "token", web, web + "?state=x"},
+		{"by an ID token, to a stranger's", "", "token", evil, ""},
+		{"by nonsense", "", "a.b.c", web, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p.get(authorizePath + request("client_id", webApp, "redirect_uri", web, "scope", "openid api://"+apiApp+"/access", "prompt", "login").Encode())
+			p.signIn(brokertest.Alice)
+			if tt.hint == "token" {
+				tt.hint = p.redeem(p.code(), "client_id", webApp, "redirect_uri", web, "client_secret", pass).ID
+			}
+			q := url.Values{"client_id": {tt.client}, "id_token_hint": {tt.hint}, "post_logout_redirect_uri": {tt.back}, "state": {"x"}}
+			p.get("/" + brokertest.Domain + "/oauth2/v2.0/logout?" + q.Encode())
+			p.shows("Which account do you want to sign out of?")
+			p.submit("signout", "1", "user", "")
+			switch {
+			case tt.to == "":
+				p.shows("You have signed out")
+				if p.location != nil || strings.Contains(p.page, "evil.example") {
+					t.Errorf("it leads to %v", p.location)
+				}
+			case p.location == nil || p.location.String() != tt.to:
+				t.Errorf("it leads to %v\n%s", p.location, p.page)
+			}
+			p.get(authorizePath + request("prompt", "none").Encode())
+			if p.location.Query().Get("error") != "login_required" {
+				t.Errorf("still signed in: %v", p.location)
+			}
+		})
 	}
 }
