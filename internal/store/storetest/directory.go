@@ -384,12 +384,22 @@ func founding(t *testing.T, w *world) {
 	twice := w.entry(id)
 	w.want("an audit row that fails", w.db.FoundTenant(w.ctx, begin(id, "tailspin.example"), twice, twice), directory.ErrExists)
 	nothing("after an audit row that fails")
+	again := begin(id, "tailspin.example")
+	again.Operator = false // which tenant is the operator's is decided below
+	w.must(w.db.FoundTenant(w.ctx, again, w.entry(id)))
 
+	contender := func(n int) directory.TenantID {
+		return directory.TenantID(fmt.Sprintf("d0000000-0000-4000-8000-0000000001%02d", n))
+	}
 	errs := together(10, func(n int) error {
-		other := directory.TenantID(fmt.Sprintf("d0000000-0000-4000-8000-0000000001%02d", n))
-		return w.db.FoundTenant(w.ctx, begin(other, fmt.Sprintf("t%d.example", n)), w.entry(other))
+		return w.db.FoundTenant(w.ctx, begin(contender(n), fmt.Sprintf("t%d.example", n)), w.entry(contender(n)))
 	})
 	w.onlyOne(errs, directory.ErrExists)
+	for n, lost := range errs {
+		if _, err := w.db.Tenant(w.ctx, contender(n)); lost != nil && !errors.Is(err, directory.ErrNotFound) {
+			t.Errorf("first start %d lost, and its tenant is there: %v", n, err)
+		}
+	}
 	operator, ok, err := w.db.Secret(w.ctx, "operator-tenant")
 	w.must(err)
 	whole := directory.TenantID(operator)
