@@ -43,7 +43,7 @@ func open(t *testing.T) *store.DB {
 	db, err := store.Open(ctx, store.Options{Path: filepath.Join(t.TempDir(), "state.db"), Now: time.Now, Writer: "test"})
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close() }) // a test may have closed it
-	must(t, db.CreateTenant(ctx, directory.Tenant{ID: tenant, DisplayName: "Contoso", CreatedAt: time.Now()}, entry()))
+	must(t, db.FoundTenant(ctx, directory.Founding{Tenant: directory.Tenant{ID: tenant, DisplayName: "Contoso", CreatedAt: time.Now()}}, entry()))
 	return db
 }
 

@@ -186,8 +186,8 @@ func TestAFirstStartThatFailsCanBeTriedAgain(t *testing.T) {
 // A domain that a tenant has is no first start that has happened: who reads the error must not look for an operator.
 func TestADomainThatIsTakenIsNotAFirstStart(t *testing.T) {
 	ctx, db, pool := t.Context(), open(t), passwords(t)
-	must(t, db.CreateTenant(ctx, directory.Tenant{ID: "d0000000-0000-4000-8000-000000000001", DisplayName: "Left over", CreatedAt: noon,
-		Domains: []directory.Domain{{Name: "contoso.example", Verified: true, Initial: true}}}, audit.Entry{ID: "1", At: noon}))
+	must(t, db.FoundTenant(ctx, directory.Founding{Tenant: directory.Tenant{ID: "d0000000-0000-4000-8000-000000000001", DisplayName: "Left over", CreatedAt: noon,
+		Domains: []directory.Domain{{Name: "contoso.example", Verified: true, Initial: true}}}}, audit.Entry{ID: "1", At: noon}))
 	_, err := setup.First(ctx, db, pool, contoso, noon)
 	if !errors.Is(err, directory.ErrExists) || errors.Is(err, setup.ErrDone) || !strings.Contains(err.Error(), "choose another domain") {
 		t.Errorf("First in a domain that is taken = %v; want an error that says what to do, and not ErrDone", err)

@@ -21,12 +21,12 @@ func domains(_ *testing.T, w *world) {
 			{Name: "third.example", Verified: true, Initial: true}, {Name: name, Verified: verified},
 		}, Settings: directory.Settings{AllowKDF1: true, InboundTrust: []directory.InboundTrust{{Tenant: contoso, CompliantDevice: true}}}}
 	}
-	w.want("a domain that another tenant has verified", w.db.CreateTenant(w.ctx, claim(true, "contoso.example"), w.entry(third)), directory.ErrExists)
+	w.want("a domain that another tenant has verified", w.db.FoundTenant(w.ctx, directory.Founding{Tenant: claim(true, "contoso.example")}, w.entry(third)), directory.ErrExists)
 	_, err := w.db.TenantByName(w.ctx, "third.example")
 	w.want("the tenant that was refused", err, directory.ErrNotFound)
 
 	// Whoever only claims a domain keeps nobody from verifying it, and does not answer to it.
-	w.must(w.db.CreateTenant(w.ctx, claim(false, "new.example"), w.entry(third)))
+	w.must(w.db.FoundTenant(w.ctx, directory.Founding{Tenant: claim(false, "new.example")}, w.entry(third)))
 	_, err = w.db.TenantByName(w.ctx, "new.example")
 	w.want("a domain that is not verified", err, directory.ErrNotFound)
 	t, err := w.db.Tenant(w.ctx, contoso)
