@@ -70,9 +70,9 @@ func newWorld(b *testing.B, policies int) world {
 	w := world{db: db}
 	at := time.Now().UTC().Truncate(time.Microsecond).Add(-time.Minute)
 	row := func() audit.Entry { return audit.Entry{ID: uuid.NewString(), Tenant: tenant, At: at} }
-	check(b, db.CreateTenant(ctx, directory.Tenant{
+	check(b, db.FoundTenant(ctx, directory.Founding{Tenant: directory.Tenant{
 		ID: tenant, DisplayName: "Contoso", CreatedAt: at, Domains: []directory.Domain{{Name: "contoso.example", Verified: true, Initial: true}},
-	}, row()))
+	}}, row()))
 	check(b, db.CreateUser(ctx, directory.User{
 		ID: user, Tenant: tenant, UPN: "alice@contoso.example", DisplayName: "Alice", Enabled: true, Type: directory.Member, CreatedAt: at,
 	}, row()))

@@ -88,14 +88,23 @@ func First(ctx context.Context, s Store, h Hasher, o Organisation, at time.Time)
 	if l := founding.Licence; l != nil {
 		rows = append(rows, row("Set licence", "Licence", l.SKUID, l.SKUPartNumber))
 	}
-	err = s.FoundTenant(ctx, founding, rows...)
-	if errors.Is(err, directory.ErrExists) {
-		return Administrator{}, errors.Join(ErrDone, err) // another first start was first
-	}
-	if err != nil {
-		return Administrator{}, fmt.Errorf("first start: %w", err)
+	if err := s.FoundTenant(ctx, founding, rows...); err != nil {
+		return Administrator{}, refused(ctx, s, o, err)
 	}
 	return admin, nil
+}
+
+// refused says why there was no founding: where something of it existed already, another first start was first, or a tenant
+// that is not the operator's has the domain.
+func refused(ctx context.Context, s Store, o Organisation, err error) error {
+	if !errors.Is(err, directory.ErrExists) {
+		return fmt.Errorf("first start: %w", err)
+	}
+	_, done, unread := Operator(ctx, s)
+	if done || unread != nil {
+		return errors.Join(doneIf(done), unread, err)
+	}
+	return fmt.Errorf("first start: there is something of %s, though no operator's tenant: choose another domain, or an empty data directory: %w", o.Domain, err)
 }
 
 func doneIf(done bool) error {

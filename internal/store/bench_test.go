@@ -56,7 +56,7 @@ func benchStore(b *testing.B) *store.DB {
 	db := openOrFail(b, b.TempDir())
 	entry := func(id string) audit.Entry { return audit.Entry{ID: id, Tenant: benchTenant} }
 	domain := directory.Domain{Name: "contoso.example", Verified: true, Initial: true}
-	if err := db.CreateTenant(b.Context(), directory.Tenant{ID: benchTenant, Domains: []directory.Domain{domain}}, entry("1")); err != nil {
+	if err := db.FoundTenant(b.Context(), directory.Founding{Tenant: directory.Tenant{ID: benchTenant, Domains: []directory.Domain{domain}}}, entry("1")); err != nil {
 		b.Fatal(err)
 	}
 	if err := db.CreateUser(b.Context(), directory.User{ID: "u", Tenant: benchTenant, UPN: "u@contoso.example", Enabled: true}, entry("2")); err != nil {

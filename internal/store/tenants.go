@@ -73,17 +73,11 @@ func (db *DB) withDomains(ctx context.Context, t directory.Tenant) (directory.Te
 	return t, wrap("read domains", err)
 }
 
-// CreateTenant makes a tenant with its domains and a workspace for its logs. directory.ErrExists says that another tenant
-// has verified one of the domains.
-func (db *DB) CreateTenant(ctx context.Context, t directory.Tenant, row audit.Entry) error {
-	return db.FoundTenant(ctx, directory.Founding{Tenant: t}, row)
-}
-
 // operatorSecret names the tenant whose administrators may make further tenants.
 const operatorSecret = "operator-tenant"
 
-// FoundTenant makes a tenant with everything that it begins with, in one transaction. directory.ErrExists says that another
-// tenant has verified one of its domains, or is the operator's already.
+// FoundTenant makes a tenant with its domains, a workspace for its logs and everything else that it begins with, in one
+// transaction. directory.ErrExists says that another tenant has verified one of its domains, or is the operator's already.
 func (db *DB) FoundTenant(ctx context.Context, f directory.Founding, rows ...audit.Entry) error {
 	settings, err := json.Marshal(f.Tenant.Settings)
 	if err != nil {

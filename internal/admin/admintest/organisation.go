@@ -102,8 +102,8 @@ func (o *Organisation) tenant(t testing.TB, id directory.TenantID, name, domain 
 			t.Fatalf("set up %s: %v", name, err)
 		}
 	}
-	must(o.Store.CreateTenant(ctx, directory.Tenant{ID: id, DisplayName: name, CreatedAt: Start,
-		Domains: []directory.Domain{{Name: domain, Verified: true, Initial: true}}}, row()))
+	must(o.Store.FoundTenant(ctx, directory.Founding{Tenant: directory.Tenant{ID: id, DisplayName: name, CreatedAt: Start,
+		Domains: []directory.Domain{{Name: domain, Verified: true, Initial: true}}}}, row()))
 	must(o.Store.SetLicence(ctx, id, directory.Licence{SKUID: "078d2b04-f1bd-4111-bbd4-b4b1b354cef4", SKUPartNumber: directory.SKUPartNumberP1,
 		CapabilityStatus: directory.CapabilityActive, Units: 100, ServicePlans: []string{directory.ServicePlanP1}}, row()))
 	hash, _ := Hasher{}.Hash(ctx, Password)

@@ -30,9 +30,9 @@ const Exchange = "https://outlook.office365.com"
 func (s *Server) organisation(t testing.TB) {
 	t.Helper()
 	ctx, now := context.Background(), s.Now()
-	err := s.Store.CreateTenant(ctx, directory.Tenant{
+	err := s.Store.FoundTenant(ctx, directory.Founding{Tenant: directory.Tenant{
 		ID: Tenant, DisplayName: "Contoso", CreatedAt: now, Domains: []directory.Domain{{Name: Domain, Verified: true, Initial: true}},
-	}, s.row("Create tenant"))
+	}}, s.row("Create tenant"))
 	if err != nil {
 		t.Fatalf("create the tenant: %v", err)
 	}

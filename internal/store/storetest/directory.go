@@ -21,12 +21,12 @@ func domains(_ *testing.T, w *world) {
 			{Name: "third.example", Verified: true, Initial: true}, {Name: name, Verified: verified},
 		}, Settings: directory.Settings{AllowKDF1: true, InboundTrust: []directory.InboundTrust{{Tenant: contoso, CompliantDevice: true}}}}
 	}
-	w.want("a domain that another tenant has verified", w.db.CreateTenant(w.ctx, claim(true, "contoso.example"), w.entry(third)), directory.ErrExists)
+	w.want("a domain that another tenant has verified", w.db.FoundTenant(w.ctx, directory.Founding{Tenant: claim(true, "contoso.example")}, w.entry(third)), directory.ErrExists)
 	_, err := w.db.TenantByName(w.ctx, "third.example")
 	w.want("the tenant that was refused", err, directory.ErrNotFound)
 
 	// Whoever only claims a domain keeps nobody from verifying it, and does not answer to it.
-	w.must(w.db.CreateTenant(w.ctx, claim(false, "new.example"), w.entry(third)))
+	w.must(w.db.FoundTenant(w.ctx, directory.Founding{Tenant: claim(false, "new.example")}, w.entry(third)))
 	_, err = w.db.TenantByName(w.ctx, "new.example")
 	w.want("a domain that is not verified", err, directory.ErrNotFound)
 	t, err := w.db.Tenant(w.ctx, contoso)
@@ -384,12 +384,22 @@ func founding(t *testing.T, w *world) {
 	twice := w.entry(id)
 	w.want("an audit row that fails", w.db.FoundTenant(w.ctx, begin(id, "tailspin.example"), twice, twice), directory.ErrExists)
 	nothing("after an audit row that fails")
+	again := begin(id, "tailspin.example")
+	again.Operator = false // which tenant is the operator's is decided below
+	w.must(w.db.FoundTenant(w.ctx, again, w.entry(id)))
 
+	contender := func(n int) directory.TenantID {
+		return directory.TenantID(fmt.Sprintf("d0000000-0000-4000-8000-0000000001%02d", n))
+	}
 	errs := together(10, func(n int) error {
-		other := directory.TenantID(fmt.Sprintf("d0000000-0000-4000-8000-0000000001%02d", n))
-		return w.db.FoundTenant(w.ctx, begin(other, fmt.Sprintf("t%d.example", n)), w.entry(other))
+		return w.db.FoundTenant(w.ctx, begin(contender(n), fmt.Sprintf("t%d.example", n)), w.entry(contender(n)))
 	})
 	w.onlyOne(errs, directory.ErrExists)
+	for n, lost := range errs {
+		if _, err := w.db.Tenant(w.ctx, contender(n)); lost != nil && !errors.Is(err, directory.ErrNotFound) {
+			t.Errorf("first start %d lost, and its tenant is there: %v", n, err)
+		}
+	}
 	operator, ok, err := w.db.Secret(w.ctx, "operator-tenant")
 	w.must(err)
 	whole := directory.TenantID(operator)

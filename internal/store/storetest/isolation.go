@@ -84,8 +84,8 @@ func (w *world) writes(tenant directory.TenantID) map[string]write {
 	all["CreateSyncedDevice"] = func(w *world, e audit.Entry) error {
 		return w.db.CreateSyncedDevice(w.ctx, device.Device{ID: "new", ObjectID: "new", Tenant: tenant}, e)
 	}
-	all["CreateTenant"] = func(w *world, e audit.Entry) error {
-		return w.db.CreateTenant(w.ctx, directory.Tenant{ID: third, DisplayName: "Third"}, e)
+	all["FoundTenant"] = func(w *world, e audit.Entry) error {
+		return w.db.FoundTenant(w.ctx, directory.Founding{Tenant: directory.Tenant{ID: third, DisplayName: "Third"}}, e)
 	}
 	all["SetLicence"] = func(w *world, e audit.Entry) error {
 		return w.db.SetLicence(w.ctx, tenant, directory.Licence{SKUID: "new"}, e)
@@ -157,7 +157,7 @@ var lists = map[string]func(w *world, tenant directory.TenantID) (any, error){
 // ofTheDeployment are the methods that are of no tenant: lookups by a name that is secret or unique in the deployment, and
 // what the program does for itself.
 var ofTheDeployment = map[string]string{
-	"TenantByName": "finds the tenant", "Tenants": "lists the tenants", "TenantOfWorkspace": "finds the tenant", "CreateTenant": "makes the tenant", "FoundTenant": "makes the tenant",
+	"TenantByName": "finds the tenant", "Tenants": "lists the tenants", "TenantOfWorkspace": "finds the tenant", "FoundTenant": "makes the tenant",
 	"Code": "found by the hash of a secret", "DeviceCode": "found by the hash of a secret", "DeviceCodeByUserCode": "found by the hash of a secret",
 	"BrowserSessions": "found by the hash of a secret", "SignOut": "found by the hash of a secret", "PutDeviceCode": "before a tenant is known",
 	"PRT": "found by the hash of a secret", "RefreshToken": "found by the hash of a secret",

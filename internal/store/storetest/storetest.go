@@ -135,8 +135,8 @@ func (w *world) restart() {
 
 func (w *world) tenant(id directory.TenantID, domain string) {
 	w.t.Helper()
-	w.must(w.db.CreateTenant(w.ctx, directory.Tenant{ID: id, DisplayName: domain, CreatedAt: w.now,
-		Domains: []directory.Domain{{Name: domain, Verified: true, Initial: true}}}, w.entry(id)))
+	w.must(w.db.FoundTenant(w.ctx, directory.Founding{Tenant: directory.Tenant{ID: id, DisplayName: domain, CreatedAt: w.now,
+		Domains: []directory.Domain{{Name: domain, Verified: true, Initial: true}}}}, w.entry(id)))
 	w.must(w.db.CreateUser(w.ctx, w.user(id), w.entry(id)))
 	w.must(w.db.CreateGroup(w.ctx, directory.Group{ID: of(id, "pilot"), Tenant: id, DisplayName: "Pilot", CreatedAt: w.now}, w.entry(id)))
 	w.must(w.db.AddMember(w.ctx, id, of(id, "pilot"), directory.UserMember, of(id, "mika"), w.entry(id)))

@@ -317,7 +317,7 @@ func fabrikam(t *testing.T, s *brokertest.Server) directory.User {
 	e.Tenant = tenant
 	alice, err := s.Store.UserByName(ctx, brokertest.Tenant, brokertest.Alice)
 	must(t, err)
-	must(t, s.Store.CreateTenant(ctx, directory.Tenant{ID: tenant, DisplayName: "Fabrikam", CreatedAt: s.Now(), Domains: []directory.Domain{{Name: "fabrikam.example", Verified: true, Initial: true}}}, e))
+	must(t, s.Store.FoundTenant(ctx, directory.Founding{Tenant: directory.Tenant{ID: tenant, DisplayName: "Fabrikam", CreatedAt: s.Now(), Domains: []directory.Domain{{Name: "fabrikam.example", Verified: true, Initial: true}}}}, e))
 	var carol directory.User
 	for _, name := range []string{"dave", "carol"} {
 		carol = alice
