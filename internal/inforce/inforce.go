@@ -13,10 +13,12 @@ import (
 
 // Store is what the cache asks of the state store.
 type Store interface {
-	// PolicyVersion returns a number that changes with every change of the tenant's policies.
+	// PolicyVersion returns a number that changes with every change of the tenant's policies and named locations.
 	PolicyVersion(ctx context.Context, tenant directory.TenantID) (uint64, error)
 	// Policies returns the tenant's policies.
 	Policies(ctx context.Context, tenant directory.TenantID) ([]policy.Policy, error)
+	// Locations returns the tenant's named locations, which policies name.
+	Locations(ctx context.Context, tenant directory.TenantID) ([]policy.NamedLocation, error)
 }
 
 // A Cache holds compiled policies. Use New.
@@ -59,7 +61,11 @@ func (c *Cache) compile(ctx context.Context, tenant directory.TenantID, version 
 	if err != nil {
 		return nil, fmt.Errorf("read the policies: %w", err)
 	}
-	set, err := policy.NewSet(policies)
+	locations, err := c.store.Locations(ctx, tenant)
+	if err != nil {
+		return nil, fmt.Errorf("read the named locations: %w", err)
+	}
+	set, err := policy.NewSet(policies, locations)
 	if err != nil {
 		return nil, fmt.Errorf("compile the policies: %w", err)
 	}

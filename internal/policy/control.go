@@ -63,6 +63,10 @@ const (
 	RequireCompliantDevice    Requirement = "RequireCompliantDevice"
 	RequireDomainJoinedDevice Requirement = "RequireDomainJoinedDevice"
 	RequireMFA                Requirement = "Mfa"
+	// RequirePasskey is an authentication strength that a passkey alone meets (passwordless, phishing-resistant).
+	RequirePasskey Requirement = "AuthenticationStrength"
+	// RequireRecentSignIn is a sign-in frequency: the person proved who they are too long ago.
+	RequireRecentSignIn Requirement = "SignInFrequency"
 	// RequireOther is a control that this server cannot perform.
 	RequireOther Requirement = "Other"
 )

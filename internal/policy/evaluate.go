@@ -15,7 +15,19 @@ type Decision struct {
 	Cause Cause
 	// WouldBe is the cause that the report-only policies would give if they were in force.
 	WouldBe Cause
+	// PersistentBrowser is what the policies in force say of a browser session that outlives the browser: PersistAlways,
+	// PersistNever, or "" where they leave it to the person.
+	PersistentBrowser PersistentBrowserMode
 }
+
+// PersistentBrowserMode says whether a browser session outlives the browser, in Graph's spelling.
+type PersistentBrowserMode string
+
+// The modes of a persistent browser session. Where policies differ, never wins.
+const (
+	PersistAlways PersistentBrowserMode = "always"
+	PersistNever  PersistentBrowserMode = "never"
+)
 
 // An AccessStatus is the outcome of a whole sign-in.
 type AccessStatus string

@@ -120,7 +120,7 @@ func by(m string) func(*Facts) { return func(f *Facts) { f.TransferMethod = m } 
 
 func mustSet(t testing.TB, policies ...Policy) *Set {
 	t.Helper()
-	s, err := NewSet(policies)
+	s, err := NewSet(policies, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +315,7 @@ func TestOrderOfCauses(t *testing.T) { // P10
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := mustSet(t, tt.policies...).Evaluate(tt.facts).Decision
-			want := Decision{tt.status, tt.cause, tt.wouldBe}
+			want := Decision{Status: tt.status, Cause: tt.cause, WouldBe: tt.wouldBe}
 			if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b *aadsts.Error) bool { return a == b })); diff != "" {
 				t.Errorf("the decision differs (-want +got):\n%s", diff)
 			}
@@ -458,11 +458,11 @@ func TestASetRefusesWhatItCannotEvaluate(t *testing.T) { // P19
 		"a state that is none":              everything(state("on")),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := NewSet([]Policy{p}); err == nil {
+			if _, err := NewSet([]Policy{p}, nil); err == nil {
 				t.Error("NewSet accepts the policy")
 			}
 			p.State = Disabled
-			if _, err := NewSet([]Policy{p}); err != nil {
+			if _, err := NewSet([]Policy{p}, nil); err != nil {
 				t.Errorf("NewSet refuses the policy although it is off: %v", err)
 			}
 		})

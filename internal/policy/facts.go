@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/netip"
 	"time"
 
 	"boundgate/internal/device"
@@ -33,6 +34,54 @@ const (
 	Linux           Platform = "linux"
 )
 
+// ExternalKind is a kind of guest, in Graph's spelling (conditionalAccessGuestOrExternalUserTypes).
+type ExternalKind string
+
+// The kinds of guests. In this server an external user is an object of the tenant whose home is another tenant: a guest or a
+// member of collaboration.
+const (
+	InternalGuest       ExternalKind = "internalGuest" // a guest whose home is the tenant itself
+	CollaborationGuest  ExternalKind = "b2bCollaborationGuest"
+	CollaborationMember ExternalKind = "b2bCollaborationMember"
+	DirectConnectUser   ExternalKind = "b2bDirectConnectUser"
+	OtherExternalUser   ExternalKind = "otherExternalUser"
+	ServiceProvider     ExternalKind = "serviceProvider"
+)
+
+// UserAction is what a person does with their own account, as policies name it.
+type UserAction string
+
+// The user actions.
+const (
+	RegisterSecurityInformation UserAction = "urn:user:registersecurityinfo"
+	RegisterDevice              UserAction = "urn:user:registerdevice"
+)
+
+// RiskLevel is how great a risk is, in Graph's spelling.
+type RiskLevel string
+
+// The risk levels.
+const (
+	RiskNone   RiskLevel = "none"
+	RiskLow    RiskLevel = "low"
+	RiskMedium RiskLevel = "medium"
+	RiskHigh   RiskLevel = "high"
+	RiskHidden RiskLevel = "hidden"
+)
+
+// InsiderRisk is how great the risk is that a member of the organisation means harm, in Graph's spelling.
+type InsiderRisk string
+
+// The levels of insider risk.
+const (
+	InsiderMinor    InsiderRisk = "minor"
+	InsiderModerate InsiderRisk = "moderate"
+	InsiderElevated InsiderRisk = "elevated"
+)
+
+// UnknownCountry is the country of an address of which the database of countries knows none.
+const UnknownCountry = "??"
+
 // Facts are everything that a decision may rest on. They are values: the same facts give the same verdict today, in a
 // what-if, in a replay of the log and in a forecast (P18).
 type Facts struct {
@@ -43,12 +92,23 @@ type Facts struct {
 	User   directory.ObjectID
 	Groups map[directory.ObjectID]bool // every group, nested ones included
 	Roles  map[directory.Role]bool
-	Guest  bool
-	// HomeTenant differs from Tenant for guests.
+	// Guest is true for everybody whom Graph's GuestsOrExternalUsers means: a guest of any kind, also a member whose home is
+	// another tenant.
+	Guest bool
+	// ExternalKind is the kind of guest; "" where it is not known, and for those who are none.
+	ExternalKind ExternalKind
+	// HomeTenant differs from Tenant for external users.
 	HomeTenant directory.TenantID
+	// ServicePrincipal is the application that asks for itself; "" where a person asks. Policies for workload identities are
+	// about it, and all others are not.
+	ServicePrincipal directory.ObjectID
 
 	// What is asked for: the resource and those reached together with it. None, or "", is an unknown resource.
 	Audiences []directory.AppID
+	// UserAction is what the person is about to do with their own account; "" for nothing that policies know.
+	UserAction UserAction
+	// Contexts are the authentication contexts asked for, c1 to c99.
+	Contexts []string
 
 	// By what.
 	Client    directory.AppID
@@ -59,6 +119,23 @@ type Facts struct {
 	TransferMethod string
 	// MultiFactor is true where the session carries a second factor.
 	MultiFactor bool
+	// Passkey is true where one of the session's factors is a passkey that has verified its user: passwordless, and proof
+	// against phishing.
+	Passkey bool
+	// AuthTime is when the person last proved who they are; zero where it is not known.
+	AuthTime time.Time
+
+	// From where. An invalid Address is an unknown one.
+	Address netip.Addr
+	// Country is that of the address, as ISO 3166-1 alpha-2 in upper case; UnknownCountry where it was looked up and is not
+	// known; "" where it could not be looked up.
+	Country string
+
+	// How great the risk is. "" is unknown; this server measures none, What-If and imported logs have them.
+	SignInRisk           RiskLevel
+	UserRisk             RiskLevel
+	ServicePrincipalRisk RiskLevel
+	InsiderRisk          InsiderRisk
 
 	// From which device. Device is nil where no device is proven; filters then see every property as null. For guests it
 	// holds only what the resource tenant believes of the home tenant.

@@ -194,8 +194,8 @@ type AuthenticationStrength struct {
 	DisplayName string `json:"displayName,omitempty"`
 }
 
-// SessionControls limit the session. This server enforces SecureSignInSession; it keeps the others and reports them as
-// not enforced.
+// SessionControls limit the session. This server enforces SecureSignInSession, SignInFrequency and PersistentBrowser; it
+// keeps the others and reports them as not enforced.
 type SessionControls struct {
 	SecureSignInSession                *Switch              `json:"secureSignInSession,omitempty"`
 	ApplicationEnforcedRestrictions    *Switch              `json:"applicationEnforcedRestrictions,omitempty"`

@@ -163,7 +163,7 @@ type grantIndex struct {
 // NewSet compiles policies, whose order it keeps: among causes of equal rank the earlier policy is named. A policy that
 // Validate would not have let in for its conditions or its filter is an error, unless it is off: a set that looked past it
 // would let through what it refuses.
-func NewSet(policies []Policy) (*Set, error) {
+func NewSet(policies []Policy, locations []NamedLocation) (*Set, error) {
 	s := &Set{}
 	var problems []error
 	for chunk := range slices.Chunk(policies, blockSize) {

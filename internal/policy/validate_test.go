@@ -113,7 +113,7 @@ func TestValidate(t *testing.T) {
 					t.Errorf("%+v has no reason or no remedy", p)
 				}
 			}
-			if _, err := NewSet([]Policy{tt.policy}); err != nil && found == nil {
+			if _, err := NewSet([]Policy{tt.policy}, nil); err != nil && found == nil {
 				t.Errorf("Validate lets in what NewSet refuses: %v", err)
 			}
 		})
@@ -296,7 +296,7 @@ func FuzzDecode(f *testing.F) {
 		if (Validate(p) == nil) != (Validate(again) == nil) {
 			t.Fatalf("%s\nis stored as %s\nof which Validate says something else", document, stored)
 		}
-		if _, err := NewSet([]Policy{p}); err != nil && Validate(p) == nil {
+		if _, err := NewSet([]Policy{p}, nil); err != nil && Validate(p) == nil {
 			t.Fatalf("%s\nis valid and cannot be evaluated: %v", document, err)
 		}
 	})

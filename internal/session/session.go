@@ -23,7 +23,8 @@ type Strength []string
 const (
 	Password    = "pwd"
 	MultiFactor = "mfa"
-	DeviceKey   = "rsa" // proof with a registered device's key
+	Passkey     = "fido" // a passkey that has verified its user
+	DeviceKey   = "rsa"  // proof with a registered device's key
 )
 
 // Has reports whether method is among the strengths.

@@ -114,7 +114,9 @@ func (a *attempt) untrusted(cause policy.Cause) *aadsts.Error {
 		met = a.deviceProven() && a.device.IsCompliant != nil && *a.device.IsCompliant
 	case policy.RequireDomainJoinedDevice:
 		met = a.deviceProven() && a.device.TrustType == device.HybridJoined
-	case policy.RequireNothing, policy.RequireNoBlock, policy.RequireTokenProtection, policy.RequireOther:
+	case policy.RequirePasskey:
+		met = a.origin.Strength.Has(session.Passkey)
+	case policy.RequireNothing, policy.RequireNoBlock, policy.RequireTokenProtection, policy.RequireRecentSignIn, policy.RequireOther:
 	}
 	if !met {
 		return cause.Err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -313,6 +314,33 @@ func pilotPolicy(tenant directory.TenantID) policy.Policy {
 			Users:          policy.Users{IncludeGroups: []string{string(of(tenant, "pilot"))}},
 			ClientAppTypes: []policy.ClientAppType{policy.AllClientApps},
 		}}
+}
+
+func officeOf(tenant directory.TenantID) policy.NamedLocation {
+	return policy.NamedLocation{ID: string(of(tenant, "office")), DisplayName: "Office", Kind: policy.IPLocation,
+		Ranges: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")}, Trusted: true}
+}
+
+// P06: a change of a named location is a change of what the policies say.
+func locations(_ *testing.T, w *world) {
+	version := func() uint64 {
+		v, err := w.db.PolicyVersion(w.ctx, contoso)
+		w.must(err)
+		return v
+	}
+	office, start := officeOf(contoso), version()
+	office.Ranges, office.Trusted, office.CreatedDateTime = office.Ranges[:1], false, w.now
+	w.must(w.db.PutLocation(w.ctx, contoso, office, w.entry(contoso)))
+	changed := version()
+	list, err := w.db.Locations(w.ctx, contoso)
+	w.must(err)
+	w.same("named locations", list, []policy.NamedLocation{office})
+	w.must(w.db.DeleteLocation(w.ctx, contoso, office.ID, w.entry(contoso)))
+	deleted := version()
+	if start >= changed || changed >= deleted {
+		w.t.Errorf("versions %d, %d, %d do not rise", start, changed, deleted)
+	}
+	w.want("delete it again", w.db.DeleteLocation(w.ctx, contoso, office.ID, w.entry(contoso)), directory.ErrNotFound)
 }
 
 // P06: whoever asks for the version sees every change.

@@ -68,6 +68,9 @@ func (w *world) writesIn(in, owner directory.TenantID) map[string]write {
 		"RemoveFactor":  func(w *world, e audit.Entry) error { return w.db.RemoveFactor(w.ctx, in, mika, factorOf(owner).ID, e) },
 		"RemoveConsent": func(w *world, e audit.Entry) error { return w.db.RemoveConsent(w.ctx, in, consentOf(owner).ID, e) },
 		"DeletePolicy":  func(w *world, e audit.Entry) error { return w.db.DeletePolicy(w.ctx, in, pilotPolicy(owner).ID, e) },
+		"DeleteLocation": func(w *world, e audit.Entry) error {
+			return w.db.DeleteLocation(w.ctx, in, officeOf(owner).ID, e)
+		},
 	}
 }
 
@@ -100,6 +103,11 @@ func (w *world) writes(tenant directory.TenantID) map[string]write {
 		p := pilotPolicy(tenant)
 		p.DisplayName = "Renamed"
 		return w.db.PutPolicy(w.ctx, tenant, p, e)
+	}
+	all["PutLocation"] = func(w *world, e audit.Entry) error {
+		l := officeOf(tenant)
+		l.DisplayName = "Renamed"
+		return w.db.PutLocation(w.ctx, tenant, l, e)
 	}
 	return all
 }
@@ -146,6 +154,7 @@ var lists = map[string]func(w *world, tenant directory.TenantID) (any, error){
 	"Resources":       func(w *world, id directory.TenantID) (any, error) { return w.db.Resources(w.ctx, id) },
 	"Devices":         func(w *world, id directory.TenantID) (any, error) { return w.db.Devices(w.ctx, id) },
 	"Policies":        func(w *world, id directory.TenantID) (any, error) { return w.db.Policies(w.ctx, id) },
+	"Locations":       func(w *world, id directory.TenantID) (any, error) { return w.db.Locations(w.ctx, id) },
 	"PolicyVersion":   func(w *world, id directory.TenantID) (any, error) { return w.db.PolicyVersion(w.ctx, id) },
 	"AllConsents":     func(w *world, id directory.TenantID) (any, error) { return w.db.AllConsents(w.ctx, id) },
 	"WorkspaceOf":     func(w *world, id directory.TenantID) (any, error) { return w.db.WorkspaceOf(w.ctx, id) },
@@ -167,7 +176,7 @@ var ofTheDeployment = map[string]string{
 	"Commit": "effects name the tenant of each record: see the promise about what has changed",
 	// They write under the tenant that they are given, whatever else they are given.
 	"AppendAudit": "adds to the entry's tenant", "CreateUser": "adds", "CreateGroup": "adds", "CreateSyncedDevice": "adds",
-	"SetLicence": "adds", "PutApplication": "adds", "PutResource": "adds", "PutPolicy": "adds",
+	"SetLicence": "adds", "PutApplication": "adds", "PutResource": "adds", "PutPolicy": "adds", "PutLocation": "adds",
 	"PutConsent": "adds",
 }
 

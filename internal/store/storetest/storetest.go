@@ -6,12 +6,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/netip"
 	"path"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 
 	"boundgate/internal/audit"
@@ -63,6 +65,7 @@ func Run(t *testing.T, open Open) {
 		{"a change and its audit row are one", changeWithAudit},
 		{"audit rows in pages", auditPages},
 		{"policies change their version and keep their history", policies},
+		{"named locations change the version of the policies", locations},
 		{"a registration belongs to one key, owner and quota", registrations},
 		{"one quota for registrations at the same time", quotaOnce},
 		{"a hybrid join counts against nobody and ends what went before", hybridJoin},
@@ -142,6 +145,7 @@ func (w *world) tenant(id directory.TenantID, domain string) {
 	w.must(w.db.AddMember(w.ctx, id, of(id, "pilot"), directory.UserMember, of(id, "mika"), w.entry(id)))
 	w.must(w.db.AssignRole(w.ctx, id, directory.GlobalReader, of(id, "mika"), w.entry(id)))
 	w.must(w.db.Register(w.ctx, journal.Registration{Device: w.laptop(id), Quota: 5}, journal.Effects{}, w.entry(id)))
+	w.must(w.db.PutLocation(w.ctx, id, officeOf(id), w.entry(id)))
 	w.must(w.db.PutPolicy(w.ctx, id, pilotPolicy(id), w.entry(id)))
 	w.must(w.db.PutApplication(w.ctx, id, ownApplication(id), w.entry(id)))
 	w.must(w.db.PutResource(w.ctx, id, ownResource(id), w.entry(id)))
@@ -269,7 +273,7 @@ func (w *world) want(what string, err, expected error) {
 func (w *world) same(what string, got, want any) {
 	w.t.Helper()
 	keys := cmp.Comparer(func(a, b prt.SessionKey) bool { return a.Equal(b) })
-	if diff := cmp.Diff(want, got, keys); diff != "" {
+	if diff := cmp.Diff(want, got, keys, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		w.t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
