@@ -129,6 +129,10 @@ var (
 	MultiFactorRequired = &Error{Code: 50076, OAuth: interaction, SubError: "basic_action",
 		Message: "Multifactor authentication is required to access the resource.",
 		Remedy:  "Sign in interactively and complete multifactor authentication."}
+	// SignInTooOld refuses a session in which the person proved who they are longer ago than a sign-in frequency allows.
+	SignInTooOld = &Error{Code: 70043, OAuth: invalidGrant, SubError: "bad_token",
+		Message: "The last sign-in is longer ago than Conditional Access allows (sign-in frequency).",
+		Remedy:  "Sign in again."}
 	DeviceQuotaReached = &Error{Code: 50131, OAuth: "access_denied", Status: 403,
 		Message: "The user has registered as many devices as the organisation allows.",
 		Remedy:  "Remove a device that is no longer used, or ask an administrator to raise the quota."}

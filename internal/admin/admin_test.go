@@ -129,7 +129,7 @@ func TestPolicyWarnings(t *testing.T) { // S42 S43 S44 S45
 		{"platforms not configured", strings.Replace(base, `"platforms":{"includePlatforms":["windows"]},`, "", 1), []string{"platformsNotRestricted"}},
 		{"nobody excluded", strings.Replace(base, `,"excludeGroups":["`+id("Break glass")+`"]`, "", 1), []string{"noEmergencyExclusion"}},
 		{"somebody else excluded", strings.Replace(base, id("Break glass"), id("Pilot"), 1), []string{"noEmergencyExclusion"}},
-		{"a session control that is not enforced here", strings.Replace(base, `"isEnabled":true}}`, `"isEnabled":true},"persistentBrowser":{"isEnabled":true,"mode":"never"}}`, 1), []string{"sessionControlNotEnforced"}},
+		{"a session control that is not enforced here", strings.Replace(base, `"isEnabled":true}}`, `"isEnabled":true},"cloudAppSecurity":{"isEnabled":true,"cloudAppSecurityType":"monitorOnly"}}`, 1), []string{"sessionControlNotEnforced"}},
 		{"a grant control that is not enforced here, in report-only", strings.Replace(base, `"sessionControls"`, `"grantControls":{"operator":"OR","builtInControls":["approvedApplication"]},"sessionControls"`, 1), []string{"controlNotEnforceable"}},
 		{"a role that nobody can hold", strings.Replace(base, `"includeUsers":["All"]`, `"includeRoles":["d29b2b05-8046-44ba-8758-1e26182fcf32"]`, 1), []string{"unknownRole"}},
 	} {

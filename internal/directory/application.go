@@ -21,6 +21,8 @@ const (
 	AzureVirtualDesktop     AppID = "9cdead84-a844-4324-93f2-b2e6bb768d07"
 	Windows365              AppID = "0af06dc6-e4b5-4f28-818e-e78e62d137a5"
 	WindowsCloudLogin       AppID = "270efc09-cd0d-444b-a71f-39af4910ec45"
+	AzureManagement         AppID = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
+	AzurePortal             AppID = "c44b4083-3bb0-49c1-b47d-974e53cbdf3c"
 	CommandLine             AppID = "b0d9a7e0-6c1e-4b7a-9d55-0c6f1c2a7e01" // boundgate's own admin commands
 	MySignIns               AppID = "19db86c3-b2b9-44cc-b339-36da233a3be2" // the pages of people's own accounts
 	DeviceRegistrationURN         = "urn:ms-drs:enterpriseregistration.windows.net"

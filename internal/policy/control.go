@@ -21,15 +21,34 @@ const (
 	controlRiskRemediation
 	controlTermsOfUse
 	controlCustomFactor
-	controlStrength
+	controlStrengthMFA
+	controlStrengthPasswordless
+	controlStrengthPhishingResistant
+	controlStrengthUnknown
 
+	// passkeyControls are those that a passkey alone meets.
+	passkeyControls = controlStrengthPasswordless | controlStrengthPhishingResistant
+	// strengths are the authentication strengths.
+	strengths = controlStrengthMFA | passkeyControls | controlStrengthUnknown
 	// promptControls are those that a person can still meet when asked. All others are met by the request as it is, or not
 	// at all.
-	promptControls = controlMFA
+	promptControls = controlMFA | controlStrengthMFA | passkeyControls
 	// enforceable are the controls that this server can check. A policy that demands another cannot be set On; where it is
 	// evaluated all the same, the control counts as unmet.
-	enforceable = controlBlock | controlMFA | controlCompliantDevice | controlDomainJoined
+	enforceable = controlBlock | controlMFA | controlCompliantDevice | controlDomainJoined | controlStrengthMFA | passkeyControls
 )
+
+// The built-in authentication strengths, by their ids in Graph.
+const (
+	StrengthMFA               = "00000000-0000-0000-0000-000000000002"
+	StrengthPasswordless      = "00000000-0000-0000-0000-000000000003"
+	StrengthPhishingResistant = "00000000-0000-0000-0000-000000000004"
+)
+
+// strengthControls are the controls that the authentication strengths are.
+var strengthControls = map[string]controls{
+	StrengthMFA: controlStrengthMFA, StrengthPasswordless: controlStrengthPasswordless, StrengthPhishingResistant: controlStrengthPhishingResistant,
+}
 
 // A grantControl is one built-in control: its name in policies and in logs.
 type grantControl struct {
@@ -98,7 +117,11 @@ func (g *GrantControls) controls() controls {
 		all |= controlCustomFactor
 	}
 	if g.AuthenticationStrength != nil {
-		all |= controlStrength
+		strength, known := strengthControls[g.AuthenticationStrength.ID]
+		if !known {
+			strength = controlStrengthUnknown
+		}
+		all |= strength
 	}
 	return all
 }
@@ -149,8 +172,11 @@ func (g grant) unmet(have controls) (missing controls, curable bool) {
 // have returns the controls that the facts meet.
 func (f *Facts) have() controls {
 	var have controls
-	if f.MultiFactor {
-		have |= controlMFA
+	if f.MultiFactor || f.Passkey {
+		have |= controlMFA | controlStrengthMFA
+	}
+	if f.Passkey {
+		have |= passkeyControls
 	}
 	if f.Compliant {
 		have |= controlCompliantDevice
@@ -161,11 +187,16 @@ func (f *Facts) have() controls {
 	return have
 }
 
-// refusalFor returns the requirement and the refusal that name missing. Where a prompt cures it, the prompt is named.
+// refusalFor returns the requirement and the refusal that name missing. Where a prompt cures it, the prompt is named, and
+// otherwise what no prompt cures.
 func refusalFor(missing controls, curable bool) (Requirement, *aadsts.Error) {
-	if curable {
-		missing &= promptControls
+	switch {
+	case curable && missing&passkeyControls != 0:
+		return RequirePasskey, aadsts.MultiFactorRequired
+	case curable:
+		return RequireMFA, aadsts.MultiFactorRequired
 	}
+	missing &^= promptControls
 	for i := range grantControls {
 		if c := &grantControls[i]; missing&c.bit != 0 {
 			return c.demanded, c.refusal
@@ -194,4 +225,4 @@ func (s controls) names() []string {
 var otherControls = []struct {
 	bit  controls
 	name string
-}{{controlTermsOfUse, "TermsOfUse"}, {controlCustomFactor, "CustomControl"}, {controlStrength, "AuthenticationStrength"}}
+}{{controlTermsOfUse, "TermsOfUse"}, {controlCustomFactor, "CustomControl"}, {strengths, "AuthenticationStrength"}}

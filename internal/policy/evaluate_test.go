@@ -2,7 +2,9 @@ package policy
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,6 +21,22 @@ const (
 	breakGlass = "bbbbbbbb-0000-4000-8000-000000000002"
 	otherApp   = "cccccccc-0000-4000-8000-000000000001"
 )
+
+const (
+	office   = "eeeeeeee-0000-4000-8000-000000000001" // a trusted location: 203.0.113.0/24 and 2001:db8::/32
+	annexe   = "eeeeeeee-0000-4000-8000-000000000002" // a location that is not trusted: 198.51.100.0/25
+	atHome   = "eeeeeeee-0000-4000-8000-000000000003" // a location: Germany and Japan
+	nowhere  = "eeeeeeee-0000-4000-8000-000000000004" // a location: Switzerland, and what is unknown
+	robot    = "aaaaaaaa-0000-4000-8000-000000000009" // a service principal
+	fabrikam = "ffffffff-0000-4000-8000-000000000001" // a tenant
+)
+
+var someLocations = []NamedLocation{
+	{ID: office, Kind: IPLocation, Trusted: true, Ranges: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")}},
+	{ID: annexe, Kind: IPLocation, Ranges: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/25")}},
+	{ID: atHome, Kind: CountryLocation, Countries: []string{"DE", "JP"}, LookUp: ByAddress},
+	{ID: nowhere, Kind: CountryLocation, Countries: []string{"CH"}, IncludeUnknown: true, LookUp: ByAddress},
+}
 
 var admin = string(directory.ConditionalAccessAdministrator)
 
@@ -75,6 +93,42 @@ func flow(methods string) func(*Policy) {
 	return func(p *Policy) { p.Conditions.AuthenticationFlows = &AuthenticationFlows{methods} }
 }
 
+func set(change func(*Conditions)) func(*Policy) { return func(p *Policy) { change(&p.Conditions) } }
+func places(in []string, out ...string) func(*Policy) {
+	return set(func(c *Conditions) { c.Locations = &Locations{in, out} })
+}
+func allRisks(c *Conditions) {
+	high := []RiskLevel{RiskHigh}
+	c.SignInRiskLevels, c.UserRiskLevels, c.ServicePrincipalRiskLevels, c.InsiderRiskLevels = high, high, high, "minor,elevated"
+}
+func strength(id string) func(*Policy) {
+	return func(p *Policy) {
+		p.GrantControls = &GrantControls{Operator: "OR", AuthenticationStrength: &AuthenticationStrength{ID: id}}
+	}
+}
+func externals(kinds string, tenants ...string) *ExternalUsers {
+	e := &ExternalUsers{GuestOrExternalUserTypes: kinds}
+	if len(tenants) > 0 {
+		e.ExternalTenants = &ExternalTenants{"enumerated", tenants}
+	}
+	return e
+}
+func frequency(value int, unit string) func(*Policy) {
+	return func(p *Policy) {
+		p.SessionControls = &SessionControls{SignInFrequency: &SignInFrequency{IsEnabled: true, Value: &value, Type: unit, FrequencyInterval: timeBased}}
+	}
+}
+
+// workloads returns a policy about workload identities and everything they ask for. It is On and blocks.
+func workloads(ids ...string) Policy {
+	return everything(users(Users{IncludeUsers: []string{None}}), grants("OR", "block"), set(func(c *Conditions) {
+		c.ClientApplications = &ClientApplications{IncludeServicePrincipals: ids}
+		if len(ids) == 0 {
+			c.ClientApplications.ExcludeServicePrincipals = []string{robot}
+		}
+	}))
+}
+
 // windows returns the facts of a pilot user's desktop client that asks for Exchange with a bound session.
 func windows(changes ...func(*Facts)) Facts {
 	f := Facts{User: pilot, Groups: map[directory.ObjectID]bool{pilotGroup: true}, Audiences: []directory.AppID{directory.ExchangeOnline},
@@ -84,6 +138,35 @@ func windows(changes ...func(*Facts)) Facts {
 		change(&f)
 	}
 	return f
+}
+
+// noon is when the facts of a test are judged.
+var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+func signedIn(ago time.Duration) func(*Facts) {
+	return func(f *Facts) { f.At, f.AuthTime = noon, noon.Add(-ago) }
+}
+
+var everyTimeAnew = everything(func(p *Policy) {
+	p.SessionControls = &SessionControls{SignInFrequency: &SignInFrequency{IsEnabled: true, FrequencyInterval: everyTime}}
+})
+
+func passkey(f *Facts) { f.MultiFactor, f.Passkey = true, true }
+func workload(id directory.ObjectID) func(*Facts) {
+	return func(f *Facts) { f.ServicePrincipal, f.User, f.Groups, f.Binding = id, "", nil, Binding{} }
+}
+func from(address, country string) func(*Facts) {
+	return func(f *Facts) { f.Address, f.Country = netip.MustParseAddr(address), country }
+}
+func guestOf(kind ExternalKind, home directory.TenantID) func(*Facts) {
+	return func(f *Facts) { f.Guest, f.ExternalKind, f.HomeTenant = true, kind, home }
+}
+func doing(action UserAction) func(*Facts) {
+	return func(f *Facts) { f.UserAction, f.Audiences = action, nil }
+}
+func contexts(ids ...string) func(*Facts) { return func(f *Facts) { f.Contexts = ids } }
+func through(client directory.AppID) func(*Facts) {
+	return func(f *Facts) { f.Client = client }
 }
 
 func unboundBy(code Code, why Reason) func(*Facts) {
@@ -120,7 +203,7 @@ func by(m string) func(*Facts) { return func(f *Facts) { f.TransferMethod = m } 
 
 func mustSet(t testing.TB, policies ...Policy) *Set {
 	t.Helper()
-	s, err := NewSet(policies, nil)
+	s, err := NewSet(policies, someLocations)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +335,67 @@ func TestScope(t *testing.T) {
 		{"no transfer", everything(flow("deviceCodeFlow")), windows(by("none")), false},
 		{"one of two methods", everything(flow("deviceCodeFlow, authenticationTransfer")), windows(by("authenticationTransfer")), true},
 		{"an unknown method", everything(flow("deviceCodeFlow")), windows(by("")), true}, // P07
+
+		{"an address of the location", everything(places([]string{office})), windows(from("203.0.113.255", "")), true},
+		{"an IPv6 address of the location", everything(places([]string{office})), windows(from("2001:db8::1", "")), true},
+		{"an IPv4 address in IPv6", everything(places([]string{office})), windows(from("::ffff:203.0.113.7", "")), true},
+		{"another address", everything(places([]string{office, annexe})), windows(from("198.51.100.128", "")), false},
+		{"an unknown address", everything(places([]string{office})), windows(), true}, // P07
+		{"anywhere but trusted locations, from one", everything(places([]string{All}, AllTrusted)), windows(from("203.0.113.7", "DE")), false},
+		{"anywhere but trusted locations, from one that is not", everything(places([]string{All}, AllTrusted)), windows(from("198.51.100.7", "DE")), true},
+		{"anywhere but trusted locations, from an unknown address", everything(places([]string{All}, AllTrusted)), windows(), true}, // P07
+		{"the trusted addresses of a setting that is not here", everything(places([]string{All}, MFATrustedIPs)), windows(from("203.0.113.7", "")), true},
+		{"a country of the location", everything(places([]string{atHome})), windows(from("192.0.2.1", "JP")), true},
+		{"another country", everything(places([]string{atHome})), windows(from("192.0.2.1", "FR")), false},
+		{"a country that could not be looked up", everything(places([]string{atHome})), windows(from("192.0.2.1", "")), true}, // P07
+		{"anywhere but at home, from there", everything(places([]string{All}, atHome)), windows(from("192.0.2.1", "DE")), false},
+		{"anywhere but at home, from an unknown country", everything(places([]string{All}, atHome)), windows(from("192.0.2.1", UnknownCountry)), true}, // P07
+		{"anywhere but where nobody knows, from there", everything(places([]string{All}, nowhere)), windows(from("192.0.2.1", UnknownCountry)), false},
+		{"anywhere but where nobody knows, without a look-up", everything(places([]string{All}, nowhere)), windows(from("192.0.2.1", "")), true}, // P07
+		{"excluded from one location and included by another", everything(places([]string{office}, atHome)), windows(from("203.0.113.7", "DE")), false},
+
+		{"a guest of the kind", everything(users(Users{IncludeGuestsOrExternalUsers: externals("b2bCollaborationGuest")})), windows(guestOf(CollaborationGuest, fabrikam)), true},
+		{"a guest of another kind", everything(users(Users{IncludeGuestsOrExternalUsers: externals("b2bCollaborationGuest,serviceProvider")})), windows(guestOf(InternalGuest, "")), false},
+		{"a guest of an unknown kind", everything(users(Users{IncludeGuestsOrExternalUsers: externals("serviceProvider")})), windows(guestOf("", fabrikam)), true}, // P07
+		{"a guest of the tenant", everything(users(Users{IncludeGuestsOrExternalUsers: externals("b2bCollaborationGuest", fabrikam)})), windows(guestOf(CollaborationGuest, fabrikam)), true},
+		{"a guest of another tenant", everything(users(Users{IncludeGuestsOrExternalUsers: externals("b2bCollaborationGuest", fabrikam)})), windows(guestOf(CollaborationGuest, "other")), false},
+		{"a guest of an unknown tenant", everything(users(Users{IncludeGuestsOrExternalUsers: externals("b2bCollaborationGuest", fabrikam)})), windows(guestOf(CollaborationGuest, "")), true}, // P07
+		{"an internal guest has no other tenant", everything(users(Users{IncludeGuestsOrExternalUsers: externals("internalGuest", fabrikam)})), windows(guestOf(InternalGuest, "")), true},
+		{"a member is no guest", everything(users(Users{IncludeGuestsOrExternalUsers: externals("internalGuest,b2bCollaborationGuest")})), windows(), false},
+		{"an excluded kind of guest", everything(users(Users{IncludeUsers: []string{All}, ExcludeGuestsOrExternalUsers: externals("serviceProvider")})), windows(guestOf(ServiceProvider, fabrikam)), false},
+		{"an excluded kind and an unknown one", everything(users(Users{IncludeUsers: []string{All}, ExcludeGuestsOrExternalUsers: externals("serviceProvider")})), windows(guestOf("", fabrikam)), true}, // P07
+
+		{"a policy for people and a workload", everything(), windows(workload(robot)), false},
+		{"a policy for workloads and a person", workloads(OwnServicePrincipals), windows(), false},
+		{"a workload by its id", workloads(robot), windows(workload(robot)), true},
+		{"another workload", workloads(robot), windows(workload(pilot)), false},
+		{"any workload", workloads(OwnServicePrincipals), windows(workload(robot)), true},
+		{"an excluded workload", with(workloads(OwnServicePrincipals), []func(*Policy){set(func(c *Conditions) { c.ClientApplications.ExcludeServicePrincipals = []string{robot} })}), windows(workload(robot)), false},
+
+		{"the user action", everything(apps(Applications{IncludeUserActions: []string{string(RegisterDevice)}})), windows(doing(RegisterDevice)), true},
+		{"another user action", everything(apps(Applications{IncludeUserActions: []string{string(RegisterDevice)}})), windows(doing(RegisterSecurityInformation)), false},
+		{"no user action", everything(apps(Applications{IncludeUserActions: []string{string(RegisterDevice)}})), windows(), false},
+		{"all resources and a user action", everything(), windows(doing(RegisterDevice)), false},
+		{"a user action and a resource", everything(), windows(doing(RegisterDevice), asking(directory.DeviceRegistration)), true},
+		{"the authentication context", everything(apps(Applications{IncludeAuthenticationContextClassReferences: []string{"c1", "C2"}})), windows(contexts("c2")), true},
+		{"another authentication context", everything(apps(Applications{IncludeAuthenticationContextClassReferences: []string{"c1"}})), windows(contexts("c2")), false},
+		{"an authentication context beside the resource", everything(), windows(contexts("c2")), true},
+
+		{"the administration", everything(apps(Applications{IncludeApplications: []string{AdminPortals}})), windows(through(directory.CommandLine)), true},
+		{"Azure's management", everything(apps(Applications{IncludeApplications: []string{AdminPortals}})), windows(through(otherApp), asking(directory.AzureManagement)), true},
+		{"no administration", everything(apps(Applications{IncludeApplications: []string{AdminPortals}})), windows(through(otherApp)), false},
+		{"an unknown client", everything(apps(Applications{IncludeApplications: []string{AdminPortals}})), windows(), true}, // P07
+		{"all but the administration", everything(apps(Applications{IncludeApplications: []string{All}, ExcludeApplications: []string{AdminPortals}})), windows(through(directory.CommandLine)), false},
+		{"all but the administration, an unknown client", everything(apps(Applications{IncludeApplications: []string{All}, ExcludeApplications: []string{AdminPortals}})), windows(), true}, // P07
+
+		{"the sign-in risk", everything(set(func(c *Conditions) { c.SignInRiskLevels = []RiskLevel{RiskMedium, RiskHigh} })), windows(func(f *Facts) { f.SignInRisk = RiskHigh }), true},
+		{"less sign-in risk", everything(set(func(c *Conditions) { c.SignInRiskLevels = []RiskLevel{RiskHigh} })), windows(func(f *Facts) { f.SignInRisk = RiskNone }), false},
+		{"an unknown sign-in risk", everything(set(func(c *Conditions) { c.SignInRiskLevels = []RiskLevel{RiskHigh} })), windows(), true},                                           // P07
+		{"a hidden sign-in risk", everything(set(func(c *Conditions) { c.SignInRiskLevels = []RiskLevel{RiskHigh} })), windows(func(f *Facts) { f.SignInRisk = RiskHidden }), true}, // P07
+		{"the user risk", everything(set(func(c *Conditions) { c.UserRiskLevels = []RiskLevel{RiskHigh} })), windows(func(f *Facts) { f.UserRisk = RiskLow }), false},
+		{"the risk of a workload", with(workloads(robot), []func(*Policy){set(func(c *Conditions) { c.ServicePrincipalRiskLevels = []RiskLevel{RiskHigh} })}), windows(workload(robot), func(f *Facts) { f.ServicePrincipalRisk = RiskLow }), false},
+		{"an insider risk", everything(set(func(c *Conditions) { c.InsiderRiskLevels = "minor, elevated" })), windows(func(f *Facts) { f.InsiderRisk = InsiderElevated }), true},
+		{"no insider risk", everything(set(func(c *Conditions) { c.InsiderRiskLevels = "minor,elevated" })), windows(func(f *Facts) { f.InsiderRisk = InsiderNone }), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, s := range []State{Enabled, ReportOnly} {
@@ -274,9 +418,12 @@ func TestOrderOfCauses(t *testing.T) { // P10
 	comply := everything(named("3", "comply"), grants("OR", "compliantDevice"))
 	join := everything(named("4", "join"), grants("OR", "domainJoinedDevice"))
 	mfa := everything(named("5", "mfa"), grants("OR", "mfa"))
-	strength := everything(named("6", "strength"), func(p *Policy) {
-		p.GrantControls = &GrantControls{Operator: "AND", AuthenticationStrength: &AuthenticationStrength{ID: "00000000-0000-0000-0000-000000000004"}}
+	phishing, passwordless := everything(named("6", "phishing"), strength(StrengthPhishingResistant)), everything(named("7", "passwordless"), strength(StrengthPasswordless))
+	strongMFA := everything(named("8", "strength of MFA"), strength(StrengthMFA))
+	terms := everything(named("9", "terms"), func(p *Policy) {
+		p.GrantControls = &GrantControls{Operator: "AND", BuiltInControls: []string{"mfa"}, TermsOfUse: []string{"x"}}
 	})
+	often := everything(named("10", "often"), frequency(4, "hours"))
 	report := func(p Policy) Policy { p.State = ReportOnly; return p }
 	cause := func(p Policy, r Requirement, err *aadsts.Error) Cause { return Cause{p.ID, p.DisplayName, r, err} }
 	var none Cause
@@ -296,7 +443,18 @@ func TestOrderOfCauses(t *testing.T) { // P10
 		{"the earlier policy of equals", []Policy{mfa, join, comply}, windows(), cause(join, RequireDomainJoinedDevice, aadsts.DeviceNotHybridJoined), none, AccessFailure},
 		{"prompts last", []Policy{mfa, protect}, windows(), cause(mfa, RequireMFA, aadsts.MultiFactorRequired), none, AccessFailure},
 		{"everything met", []Policy{mfa, comply, protect, join}, windows(multiFactor, compliant, hybridJoined), none, none, AccessSuccess},
-		{"a control that nobody can meet", []Policy{strength, mfa}, windows(multiFactor), cause(strength, RequireOther, aadsts.ControlCannotBeMet), none, AccessFailure},
+		{"a control that nobody can meet", []Policy{terms, mfa}, windows(), cause(terms, RequireOther, aadsts.ControlCannotBeMet), none, AccessFailure},
+		{"a passkey before any second factor", []Policy{often, mfa, passwordless}, windows(), cause(passwordless, RequirePasskey, aadsts.MultiFactorRequired), none, AccessFailure},
+		{"a second factor is no passkey", []Policy{mfa, phishing}, windows(multiFactor), cause(phishing, RequirePasskey, aadsts.MultiFactorRequired), none, AccessFailure},
+		{"a passkey is a second factor", []Policy{mfa, phishing, passwordless, strongMFA}, windows(passkey), none, none, AccessSuccess},
+		{"the strength of any second factor", []Policy{strongMFA}, windows(), cause(strongMFA, RequireMFA, aadsts.MultiFactorRequired), none, AccessFailure},
+		{"the sign-in anew last", []Policy{often, mfa}, windows(), cause(mfa, RequireMFA, aadsts.MultiFactorRequired), none, AccessFailure},
+		{"a sign-in that is too old", []Policy{often}, windows(signedIn(4*time.Hour + time.Second)), cause(often, RequireRecentSignIn, aadsts.SignInTooOld), none, AccessFailure},
+		{"a sign-in that is not", []Policy{often}, windows(signedIn(4 * time.Hour)), none, none, AccessSuccess},
+		{"a sign-in of which nobody knows when", []Policy{often}, windows(), cause(often, RequireRecentSignIn, aadsts.SignInTooOld), none, AccessFailure}, // P07
+		{"each time, just now", []Policy{everyTimeAnew}, windows(signedIn(9 * time.Minute)), none, none, AccessSuccess},
+		{"each time, some time ago", []Policy{everyTimeAnew}, windows(signedIn(11 * time.Minute)), cause(everyTimeAnew, RequireRecentSignIn, aadsts.SignInTooOld), none, AccessFailure},
+		{"an application proves itself with every request", []Policy{often, workloads(robot)}, windows(workload(robot)), cause(workloads(robot), RequireNoBlock, aadsts.BlockedByConditionalAccess), none, AccessFailure},
 		{"either device will do", []Policy{everything(grants("OR", "compliantDevice", "domainJoinedDevice"))}, windows(hybridJoined), none, none, AccessSuccess},
 		{"both are needed", []Policy{everything(grants("AND", "compliantDevice", "domainJoinedDevice"))}, windows(compliant),
 			cause(everything(), RequireDomainJoinedDevice, aadsts.DeviceNotHybridJoined), none, AccessFailure},
@@ -396,12 +554,12 @@ func TestReport(t *testing.T) {
 
 func TestSessionControlsThatAreOnlyKeptAreNotReportedAsEnforced(t *testing.T) {
 	p := everything(protectTokens)
-	p.SessionControls.SignInFrequency = &SignInFrequency{IsEnabled: true}
+	p.SessionControls.CloudAppSecurity = &CloudAppSecurity{IsEnabled: true}
 	a := mustSet(t, p).Evaluate(windows()).Applied[0]
 	if got := a.EnforcedSessionControls(); !cmp.Equal(got, []string{"SignInTokenProtection"}) {
 		t.Errorf("enforced: %q", got)
 	}
-	if got := a.NotEnforced(); !cmp.Equal(got, []string{"SignInFrequency"}) {
+	if got := a.NotEnforced(); !cmp.Equal(got, []string{"CloudAppSecurity"}) {
 		t.Errorf("not enforced: %q", got)
 	}
 }
@@ -450,7 +608,8 @@ func TestConditionsHaveNames(t *testing.T) {
 
 func TestASetRefusesWhatItCannotEvaluate(t *testing.T) { // P19
 	for name, p := range map[string]Policy{
-		"a condition that is not supported": everything(func(p *Policy) { p.Conditions.Locations = &Locations{IncludeLocations: []string{All}} }),
+		"a condition that is not supported": everything(func(p *Policy) { p.Conditions.AgentIDRiskLevels = "high" }),
+		"a location that is not there":      everything(places([]string{All}, pilot)),
 		"a filter that does not parse":      everything(filter("exclude", `colour -eq "red"`)),
 		"a filter mode that is none":        everything(filter("exklude", `model -eq "x"`)),
 		"a platform that is none":           everything(platform([]Platform{"beos"})),
@@ -487,4 +646,86 @@ func TestAGuestIsJudgedByWhatTheTenantBelieves(t *testing.T) { // S23
 	seen := devicefilter.FromGuest(*laptop(label("CloudPC"), trust(device.Joined)), directory.InboundTrust{})
 	check(t, s, windows(guest, func(f *Facts) { f.Device = seen }), nil)                                      // registered at home
 	check(t, s, windows(guest, noBroker, func(f *Facts) { f.Device = seen }), aadsts.TokenProtectionRequired) // a label that is not believed spares nobody
+}
+
+func TestPersistentBrowser(t *testing.T) {
+	persist := func(mode PersistentBrowserMode, changes ...func(*Policy)) Policy {
+		p := everything(changes...)
+		p.SessionControls = &SessionControls{PersistentBrowser: &PersistentBrowser{true, mode}}
+		return p
+	}
+	for _, tt := range []struct {
+		name     string
+		policies []Policy
+		want     PersistentBrowserMode
+	}{
+		{"nothing said", []Policy{everything()}, ""},
+		{"always", []Policy{persist(PersistAlways)}, PersistAlways},
+		{"never wins", []Policy{persist(PersistAlways), persist(PersistNever), persist(PersistAlways)}, PersistNever},
+		{"report-only does not count", []Policy{persist(PersistAlways), persist(PersistNever, state(ReportOnly))}, PersistAlways}, // P09
+		{"what does not apply does not count", []Policy{persist(PersistNever, platform([]Platform{MacOS}))}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := mustSet(t, tt.policies...)
+			if got := s.Decide(windows()).PersistentBrowser; got != tt.want {
+				t.Errorf("Decide: %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// What-If says which conditions rest on what nobody knows.
+func TestAssumed(t *testing.T) {
+	p := tokenProtection(places([]string{All}, atHome), flow("deviceCodeFlow"), state(ReportOnly),
+		set(func(c *Conditions) { c.SignInRiskLevels = []RiskLevel{RiskHigh} }))
+	known := windows(by("deviceCodeFlow"), from("192.0.2.1", "FR"), func(f *Facts) { f.SignInRisk = RiskHigh })
+	for _, tt := range []struct {
+		name  string
+		facts Facts
+		want  string
+	}{
+		{"everything is known", known, "none"},
+		{"nothing is", windows(on(""), client(""), by(""), asking()), "application,devicePlatform,location,clientType,signInRisk,ipAddressSeenByAzureAD,authenticationFlows"},
+		{"what does not hold is not assumed", windows(on(""), client(Browser), by("none"), asking(otherApp)), "none"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := mustSet(t, p).Evaluate(tt.facts).Applied[0].Assumed(tt.facts).String(); got != tt.want {
+				t.Errorf("Assumed = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestConditionsOfALocation(t *testing.T) {
+	a := mustSet(t, everything(places([]string{All}, AllTrusted))).Evaluate(windows(from("203.0.113.7", ""))).Applied[0]
+	if a.Satisfied != 3 || a.NotSatisfied != 1032 || a.Reason() != "The policy is about other locations." {
+		t.Errorf("%d/%d %s; want 3/1032, as exported rows have it", a.Satisfied, a.NotSatisfied, a.Reason())
+	}
+}
+
+func TestUnmetSessionControls(t *testing.T) {
+	p := everything(protectTokens)
+	four := 4
+	p.SessionControls.SignInFrequency = &SignInFrequency{IsEnabled: true, Value: &four, Type: "hours"}
+	for _, tt := range []struct {
+		name   string
+		policy Policy
+		facts  Facts
+		want   []string
+		result Result
+	}{
+		{"both", p, windows(noBroker), []string{"SignInFrequency", "SignInTokenProtection"}, ResultFailure},
+		{"the frequency", p, windows(), []string{"SignInFrequency"}, ResultFailure},
+		{"the binding", p, windows(noBroker, signedIn(time.Hour)), []string{"SignInTokenProtection"}, ResultFailure},
+		{"none", p, windows(signedIn(time.Hour)), []string{}, ResultSuccess},
+		{"a prompt could meet it", with(p, []func(*Policy){state(ReportOnly)}), windows(), []string{"SignInFrequency"}, ResultReportOnlyInterrupted},
+		{"a block asks for nothing", with(p, []func(*Policy){grants("OR", "block")}), windows(noBroker), []string{}, ResultFailure},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := mustSet(t, tt.policy).Evaluate(tt.facts).Applied[0]
+			if got := a.SessionControlsNotSatisfied(); !cmp.Equal(got, tt.want) || a.Result() != tt.result {
+				t.Errorf("%s, unmet %q; want %s, %q", a.Result(), got, tt.result, tt.want)
+			}
+		})
+	}
 }

@@ -74,6 +74,7 @@ type InsiderRisk string
 
 // The levels of insider risk.
 const (
+	InsiderNone     InsiderRisk = "none"
 	InsiderMinor    InsiderRisk = "minor"
 	InsiderModerate InsiderRisk = "moderate"
 	InsiderElevated InsiderRisk = "elevated"
@@ -103,7 +104,8 @@ type Facts struct {
 	// about it, and all others are not.
 	ServicePrincipal directory.ObjectID
 
-	// What is asked for: the resource and those reached together with it. None, or "", is an unknown resource.
+	// What is asked for: the resource and those reached together with it. "" is an unknown resource, and so is none, unless
+	// there is a user action or an authentication context: those can be all that is asked for.
 	Audiences []directory.AppID
 	// UserAction is what the person is about to do with their own account; "" for nothing that policies know.
 	UserAction UserAction

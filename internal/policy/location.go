@@ -126,11 +126,31 @@ const (
 	nobodyKnows
 )
 
-// holds reports whether a request from address and country comes from l.
-func (l *NamedLocation) holds(address netip.Addr, country string) membership {
-	if l.Kind == IPLocation {
-		return l.holdsAddress(address)
+// membershipOf returns the question whether a request comes from the location with an id: a named location, AllTrusted, or
+// MFATrustedIPs, which are none.
+func membershipOf(id string, known []NamedLocation) isFrom {
+	if id == AllTrusted || id == MFATrustedIPs {
+		var trusted []netip.Prefix
+		for _, l := range known {
+			if l.Trusted && id == AllTrusted {
+				trusted = append(trusted, l.Ranges...)
+			}
+		}
+		addresses := newAddressSet(trusted)
+		return func(address netip.Addr, _ string) membership { return addresses.holds(address) }
 	}
+	at := slices.IndexFunc(known, func(l NamedLocation) bool { return strings.EqualFold(l.ID, id) })
+	l := &known[at]
+	if l.Kind == IPLocation {
+		addresses := newAddressSet(l.Ranges)
+		return func(address netip.Addr, _ string) membership { return addresses.holds(address) }
+	}
+	return func(_ netip.Addr, country string) membership { return l.holdsCountry(country) }
+}
+
+// holdsCountry reports whether a country is in l. Of an address whose country is not known an administrator can say that it
+// belongs to l; that of a request whose address cannot be looked up could be any.
+func (l *NamedLocation) holdsCountry(country string) membership {
 	switch {
 	case country == "" || l.LookUp == ByGPS:
 		return nobodyKnows
@@ -142,15 +162,59 @@ func (l *NamedLocation) holds(address netip.Addr, country string) membership {
 	return outside
 }
 
-func (l *NamedLocation) holdsAddress(address netip.Addr) membership {
+// An addressSet is ranges of addresses that do not overlap, in order.
+type addressSet []addressRange
+
+type addressRange struct{ first, last netip.Addr }
+
+func newAddressSet(prefixes []netip.Prefix) addressSet {
+	ranges := make([]addressRange, 0, len(prefixes))
+	for _, p := range prefixes {
+		if p = unmapped(p); p.IsValid() {
+			ranges = append(ranges, addressRange{p.Masked().Addr(), lastOf(p)})
+		}
+	}
+	slices.SortFunc(ranges, func(a, b addressRange) int { return a.first.Compare(b.first) })
+	set := addressSet{}
+	for _, r := range ranges {
+		if n := len(set); n > 0 && r.first.Compare(set[n-1].last) <= 0 { // prefixes nest or are apart
+			if set[n-1].last.Less(r.last) {
+				set[n-1].last = r.last
+			}
+			continue
+		}
+		set = append(set, r)
+	}
+	return set
+}
+
+// unmapped returns the IPv4 range that an IPv4-mapped IPv6 range stands for.
+func unmapped(p netip.Prefix) netip.Prefix {
+	const mappedBits = 96
+	if p.Addr().Is4In6() && p.Bits() >= mappedBits {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits)
+	}
+	return p
+}
+
+// lastOf returns the last address of a range.
+func lastOf(p netip.Prefix) netip.Addr {
+	address := p.Masked().Addr().AsSlice()
+	for bit := p.Bits(); bit < len(address)*8; bit++ {
+		address[bit/8] |= 0x80 >> (bit % 8)
+	}
+	last, _ := netip.AddrFromSlice(address)
+	return last
+}
+
+func (s addressSet) holds(address netip.Addr) membership {
 	if !address.IsValid() {
 		return nobodyKnows
 	}
 	address = address.Unmap().WithZone("")
-	for _, r := range l.Ranges {
-		if r.Contains(address) {
-			return inside
-		}
+	after, found := slices.BinarySearchFunc(s, address, func(r addressRange, a netip.Addr) int { return r.first.Compare(a) })
+	if found || after > 0 && address.Compare(s[after-1].last) <= 0 {
+		return inside
 	}
 	return outside
 }

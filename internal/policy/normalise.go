@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,22 +33,93 @@ func Normalise(p Policy) Policy {
 		devices.DeviceFilter = &Filter{canonical(filterModes, c.Devices.DeviceFilter.Mode), c.Devices.DeviceFilter.Rule}
 		c.Devices = &devices
 	}
+	c.Applications.IncludeUserActions = canonicalAll(userActions, c.Applications.IncludeUserActions)
+	c.Applications.IncludeAuthenticationContextClassReferences = lowered(c.Applications.IncludeAuthenticationContextClassReferences)
+	c.Users.IncludeGuestsOrExternalUsers = normalExternals(c.Users.IncludeGuestsOrExternalUsers)
+	c.Users.ExcludeGuestsOrExternalUsers = normalExternals(c.Users.ExcludeGuestsOrExternalUsers)
+	c.SignInRiskLevels = canonicalAll(riskLevels, c.SignInRiskLevels)
+	c.UserRiskLevels = canonicalAll(riskLevels, c.UserRiskLevels)
+	c.ServicePrincipalRiskLevels = canonicalAll(riskLevels, c.ServicePrincipalRiskLevels)
+	c.InsiderRiskLevels = normalFlags(insiderLevels, c.InsiderRiskLevels)
 	if c.AuthenticationFlows != nil {
 		c.AuthenticationFlows = &AuthenticationFlows{strings.Join(canonicalAll(transferMethods, c.AuthenticationFlows.methods()), ",")}
 	}
-	if l := c.Locations; l != nil && len(l.IncludeLocations)+len(l.ExcludeLocations) == 0 {
-		c.Locations = nil
-	}
-	if a := c.ClientApplications; a != nil && reflect.ValueOf(*a).IsZero() {
-		c.ClientApplications = nil
-	}
+	c.Locations = normalLocations(c.Locations)
+	c.ClientApplications = normalClients(c.ClientApplications)
 	if p.GrantControls != nil {
 		grant := *p.GrantControls
 		grant.Operator = canonical(operators, grant.Operator)
 		grant.BuiltInControls = canonicalAll(builtInControls(), grant.BuiltInControls)
+		if s := grant.AuthenticationStrength; s != nil {
+			grant.AuthenticationStrength = &AuthenticationStrength{strings.ToLower(strings.TrimSpace(s.ID)), s.DisplayName}
+		}
 		p.GrantControls = &grant
 	}
+	p.SessionControls = normalSession(p.SessionControls)
 	return p
+}
+
+func normalLocations(l *Locations) *Locations {
+	if l == nil || len(l.IncludeLocations)+len(l.ExcludeLocations) == 0 {
+		return nil
+	}
+	return &Locations{normalIDs(l.IncludeLocations, All, AllTrusted), normalIDs(l.ExcludeLocations, All, AllTrusted)}
+}
+
+func normalClients(a *ClientApplications) *ClientApplications {
+	if a == nil || !a.filled() {
+		return nil
+	}
+	clients := *a
+	clients.IncludeServicePrincipals = normalIDs(a.IncludeServicePrincipals, OwnServicePrincipals)
+	clients.ExcludeServicePrincipals = normalIDs(a.ExcludeServicePrincipals, OwnServicePrincipals)
+	return &clients
+}
+
+func normalExternals(e *ExternalUsers) *ExternalUsers {
+	if e == nil || len(e.kinds()) == 0 {
+		return nil // names nobody
+	}
+	out := &ExternalUsers{GuestOrExternalUserTypes: normalFlags(externalKinds, e.GuestOrExternalUserTypes)}
+	if t := e.ExternalTenants; t != nil {
+		out.ExternalTenants = &ExternalTenants{canonical(membershipKinds, t.MembershipKind), normalIDs(t.Members)}
+	}
+	return out
+}
+
+func normalSession(s *SessionControls) *SessionControls {
+	if s == nil {
+		return nil
+	}
+	out := *s
+	if f := s.SignInFrequency; f != nil {
+		frequency := *f
+		frequency.Type = canonical(frequencyTypes, f.Type)
+		frequency.FrequencyInterval = canonical(frequencyIntervals, f.FrequencyInterval)
+		frequency.AuthenticationType = canonical(frequencyAuthentications, f.AuthenticationType)
+		out.SignInFrequency = &frequency
+	}
+	if b := s.PersistentBrowser; b != nil {
+		out.PersistentBrowser = &PersistentBrowser{b.IsEnabled, canonical(persistentModes, b.Mode)}
+	}
+	return &out
+}
+
+// normalFlags puts comma-separated flags in their documented case.
+func normalFlags[T ~string](values []T, text string) string {
+	var list []T
+	for _, flag := range flags(text) {
+		list = append(list, canonical(values, T(flag)))
+	}
+	return strings.ReplaceAll(join(list), ", ", ",")
+}
+
+func lowered(list []string) []string {
+	list = slices.Clone(list)
+	for i, s := range list {
+		list[i] = strings.ToLower(strings.TrimSpace(s))
+	}
+	return list
 }
 
 // The enumerations, in Graph's spelling.
@@ -60,6 +130,16 @@ var (
 	filterModes     = []string{FilterIncludes, FilterExcludes}
 	transferMethods = []string{deviceCodeFlow, authenticationTransfer}
 	operators       = []string{"AND", "OR"}
+	userActions     = []string{string(RegisterSecurityInformation), string(RegisterDevice)}
+	riskLevels      = []RiskLevel{RiskNone, RiskLow, RiskMedium, RiskHigh, RiskHidden}
+	insiderLevels   = []InsiderRisk{InsiderMinor, InsiderModerate, InsiderElevated}
+	externalKinds   = []ExternalKind{InternalGuest, CollaborationGuest, CollaborationMember, DirectConnectUser, OtherExternalUser, ServiceProvider}
+	membershipKinds = []string{allTenants, enumeratedTenants}
+
+	persistentModes          = []PersistentBrowserMode{PersistAlways, PersistNever}
+	frequencyTypes           = []string{"days", "hours"}
+	frequencyIntervals       = []string{timeBased, everyTime}
+	frequencyAuthentications = []string{"primaryAndSecondaryAuthentication", secondaryAuthentication}
 )
 
 func builtInControls() []string {
@@ -70,18 +150,12 @@ func builtInControls() []string {
 	return names
 }
 
-// methods splits the comma-separated flags; none and "" are no flags.
+// methods returns the transfer methods that f is about.
 func (f *AuthenticationFlows) methods() []string {
 	if f == nil {
 		return nil
 	}
-	var methods []string
-	for _, m := range strings.Split(f.TransferMethods, ",") {
-		if m = strings.TrimSpace(m); m != "" && !strings.EqualFold(m, noTransfer) {
-			methods = append(methods, m)
-		}
-	}
-	return methods
+	return flags(f.TransferMethods)
 }
 
 // canonical returns the member of values that equals v but for case, or v.

@@ -62,15 +62,18 @@ type Conditions struct {
 	Platforms           *Platforms           `json:"platforms,omitempty"`
 	Devices             *Devices             `json:"devices,omitempty"`
 	AuthenticationFlows *AuthenticationFlows `json:"authenticationFlows,omitempty"`
+	Locations           *Locations           `json:"locations,omitempty"`
+	// ClientApplications make the policy one for workload identities, and for nobody else.
+	ClientApplications *ClientApplications `json:"clientApplications,omitempty"`
 
-	// Not evaluated yet: a policy that fills one of these is refused.
-	Locations                  *Locations          `json:"locations,omitempty"`
-	ClientApplications         *ClientApplications `json:"clientApplications,omitempty"`
-	SignInRiskLevels           []string            `json:"signInRiskLevels,omitempty"`
-	UserRiskLevels             []string            `json:"userRiskLevels,omitempty"`
-	ServicePrincipalRiskLevels []string            `json:"servicePrincipalRiskLevels,omitempty"`
-	InsiderRiskLevels          string              `json:"insiderRiskLevels,omitempty"`
-	AgentIDRiskLevels          string              `json:"agentIdRiskLevels,omitempty"`
+	// Risk is not measured here: a policy that is about it can be off or report-only. InsiderRiskLevels are comma-separated.
+	SignInRiskLevels           []RiskLevel `json:"signInRiskLevels,omitempty"`
+	UserRiskLevels             []RiskLevel `json:"userRiskLevels,omitempty"`
+	ServicePrincipalRiskLevels []RiskLevel `json:"servicePrincipalRiskLevels,omitempty"`
+	InsiderRiskLevels          string      `json:"insiderRiskLevels,omitempty"`
+
+	// Not evaluated: a policy that fills it is refused.
+	AgentIDRiskLevels string `json:"agentIdRiskLevels,omitempty"`
 }
 
 // Literals that stand for many objects.
@@ -79,7 +82,11 @@ const (
 	None                  = "None"
 	Office365             = "Office365"             // the Office 365 group of applications
 	GuestsOrExternalUsers = "GuestsOrExternalUsers" // every guest
-	AdminPortals          = "MicrosoftAdminPortals" // not evaluated
+	// AdminPortals stands for the administration of this server: everything that its command line and its admin centre ask
+	// for, and Azure's own management.
+	AdminPortals = "MicrosoftAdminPortals"
+	// OwnServicePrincipals stands for every application of the tenant that asks for itself.
+	OwnServicePrincipals = "ServicePrincipalsInMyTenant"
 
 	AllPlatforms  = Platform("all")
 	AllClientApps = ClientAppType("all")
@@ -99,15 +106,26 @@ const (
 	authenticationTransfer = "authenticationTransfer"
 )
 
-// Applications are the resources that a policy is about: application ids, or All, None or Office365.
+// Further values of policies.
+const (
+	allTenants              = "all"
+	enumeratedTenants       = "enumerated"
+	timeBased               = "timeBased"
+	everyTime               = "everyTime"
+	secondaryAuthentication = "secondaryAuthentication"
+)
+
+// Applications are what a policy is about: resources (application ids, or All, None, Office365 or AdminPortals), or user
+// actions, or authentication contexts (c1 to c99).
 type Applications struct {
 	IncludeApplications []string `json:"includeApplications,omitempty"`
 	ExcludeApplications []string `json:"excludeApplications,omitempty"`
 
-	// Not evaluated yet.
 	IncludeUserActions                          []string `json:"includeUserActions,omitempty"`
 	IncludeAuthenticationContextClassReferences []string `json:"includeAuthenticationContextClassReferences,omitempty"`
-	ApplicationFilter                           *Filter  `json:"applicationFilter,omitempty"`
+
+	// Not evaluated: a policy that has it is refused.
+	ApplicationFilter *Filter `json:"applicationFilter,omitempty"`
 }
 
 // Users are the people that a policy is about. Whoever is excluded is out, whatever includes them.
@@ -119,14 +137,13 @@ type Users struct {
 	IncludeRoles  []string `json:"includeRoles,omitempty"` // role template ids
 	ExcludeRoles  []string `json:"excludeRoles,omitempty"`
 
-	// Not evaluated yet.
 	IncludeGuestsOrExternalUsers *ExternalUsers `json:"includeGuestsOrExternalUsers,omitempty"`
 	ExcludeGuestsOrExternalUsers *ExternalUsers `json:"excludeGuestsOrExternalUsers,omitempty"`
 }
 
 // ExternalUsers are guests by kind and home tenant.
 type ExternalUsers struct {
-	GuestOrExternalUserTypes string           `json:"guestOrExternalUserTypes"`
+	GuestOrExternalUserTypes string           `json:"guestOrExternalUserTypes"` // comma-separated ExternalKinds
 	ExternalTenants          *ExternalTenants `json:"externalTenants,omitempty"`
 }
 
@@ -163,20 +180,28 @@ type AuthenticationFlows struct {
 	TransferMethods string `json:"transferMethods"`
 }
 
-// Locations are named locations. They are not evaluated yet.
+// Locations are the named locations that a policy is about: ids, or All or AllTrusted.
 type Locations struct {
 	IncludeLocations []string `json:"includeLocations,omitempty"`
 	ExcludeLocations []string `json:"excludeLocations,omitempty"`
 }
 
-// ClientApplications are workload identities. They are not evaluated yet.
+// ClientApplications are workload identities: ids of service principals, or OwnServicePrincipals.
 type ClientApplications struct {
-	IncludeServicePrincipals        []string `json:"includeServicePrincipals,omitempty"`
-	ExcludeServicePrincipals        []string `json:"excludeServicePrincipals,omitempty"`
+	IncludeServicePrincipals []string `json:"includeServicePrincipals,omitempty"`
+	ExcludeServicePrincipals []string `json:"excludeServicePrincipals,omitempty"`
+
+	// Not evaluated: a policy that has one of these is refused.
 	ServicePrincipalFilter          *Filter  `json:"servicePrincipalFilter,omitempty"`
 	IncludeAgentIDServicePrincipals []string `json:"includeAgentIdServicePrincipals,omitempty"`
 	ExcludeAgentIDServicePrincipals []string `json:"excludeAgentIdServicePrincipals,omitempty"`
 	AgentIDServicePrincipalFilter   *Filter  `json:"agentIdServicePrincipalFilter,omitempty"`
+}
+
+// filled reports whether a says anything.
+func (a *ClientApplications) filled() bool {
+	return len(a.IncludeServicePrincipals)+len(a.ExcludeServicePrincipals)+len(a.IncludeAgentIDServicePrincipals)+
+		len(a.ExcludeAgentIDServicePrincipals) > 0 || a.ServicePrincipalFilter != nil || a.AgentIDServicePrincipalFilter != nil
 }
 
 // GrantControls are what must hold before access is granted.
@@ -222,8 +247,8 @@ type CloudAppSecurity struct {
 
 // PersistentBrowser says whether browser sessions outlive the browser.
 type PersistentBrowser struct {
-	IsEnabled bool   `json:"isEnabled"`
-	Mode      string `json:"mode,omitempty"`
+	IsEnabled bool                  `json:"isEnabled"`
+	Mode      PersistentBrowserMode `json:"mode,omitempty"`
 }
 
 // SignInFrequency says how often people sign in again.

@@ -18,6 +18,7 @@ type Applied struct {
 	outcome outcome
 	unmet   controls // grant controls
 	unbound bool     // token protection is unmet
+	stale   bool     // the sign-in frequency is unmet
 }
 
 // outcome is what comes of a policy, whether it is in force or not.
@@ -36,20 +37,28 @@ type Condition int32
 
 // The conditions that are evaluated.
 const (
-	ConditionApplication         Condition = 1
-	ConditionUsers               Condition = 2
-	ConditionDevicePlatform      Condition = 4
-	ConditionClientType          Condition = 16
-	ConditionDeviceState         Condition = 256 // the device filter
-	ConditionAuthenticationFlows Condition = 32768
+	ConditionApplication          Condition = 1
+	ConditionUsers                Condition = 2
+	ConditionDevicePlatform       Condition = 4
+	ConditionLocation             Condition = 8 | 1024 // location and ipAddressSeenByAzureAD, which come together
+	ConditionClientType           Condition = 16
+	ConditionSignInRisk           Condition = 32
+	ConditionUserRisk             Condition = 64
+	ConditionDeviceState          Condition = 256 // the device filter
+	ConditionServicePrincipals    Condition = 8192
+	ConditionServicePrincipalRisk Condition = 16384
+	ConditionAuthenticationFlows  Condition = 32768
+	ConditionInsiderRisk          Condition = 65536
 )
 
 var conditionNames = []struct {
 	flag Condition
 	name string
 }{
-	{ConditionApplication, "application"}, {ConditionUsers, "users"}, {ConditionDevicePlatform, "devicePlatform"},
-	{ConditionClientType, "clientType"}, {ConditionDeviceState, "deviceState"}, {ConditionAuthenticationFlows, "authenticationFlows"},
+	{ConditionApplication, "application"}, {ConditionUsers, "users"}, {ConditionDevicePlatform, "devicePlatform"}, {8, "location"},
+	{ConditionClientType, "clientType"}, {ConditionSignInRisk, "signInRisk"}, {ConditionUserRisk, "userRisk"}, {ConditionDeviceState, "deviceState"},
+	{1024, "ipAddressSeenByAzureAD"}, {ConditionServicePrincipals, "servicePrincipals"}, {ConditionServicePrincipalRisk, "servicePrincipalRisk"},
+	{ConditionAuthenticationFlows, "authenticationFlows"}, {ConditionInsiderRisk, "insiderRisk"},
 }
 
 // String returns the names, comma-separated, or none.
@@ -105,7 +114,7 @@ func (b *block) report(to []Applied, a *assessment) {
 		}
 		if refused.has(i) {
 			applied.outcome = a.outcomeOf(i)
-			applied.unbound = a.unmet[rankTokenProtection].has(i)
+			applied.unbound, applied.stale = a.unmet[rankTokenProtection].has(i), a.stale.has(i)
 			applied.unmet, _ = applied.policy.grant.unmet(a.have)
 		}
 	}
@@ -125,10 +134,14 @@ func (b *block) conditions(i int, a *assessment) (satisfied, not Condition) {
 	if !a.app.has(i) {
 		return 0, ConditionApplication
 	}
-	if !a.user.has(i) {
-		return ConditionApplication, ConditionUsers
+	who := ConditionUsers
+	if a.workload {
+		who = ConditionServicePrincipals
 	}
-	satisfied = ConditionApplication | ConditionUsers
+	if !a.user.has(i) {
+		return ConditionApplication, who
+	}
+	satisfied = ConditionApplication | who
 	look := func(flag Condition, configured, holds *mask) {
 		switch {
 		case !configured.has(i):
@@ -142,6 +155,11 @@ func (b *block) conditions(i int, a *assessment) (satisfied, not Condition) {
 	look(ConditionClientType, &b.clientAppsSet, &a.clientApp)
 	look(ConditionDeviceState, &b.filtersSet, &a.filter)
 	look(ConditionAuthenticationFlows, &b.flowsSet, &a.flow)
+	look(ConditionLocation, &b.places.configured, &a.place)
+	look(ConditionSignInRisk, &b.signInRiskSet, &a.signInRisk)
+	look(ConditionUserRisk, &b.userRiskSet, &a.userRisk)
+	look(ConditionServicePrincipalRisk, &b.clientRiskSet, &a.clientRisk)
+	look(ConditionInsiderRisk, &b.insiderRiskSet, &a.insiderRisk)
 	return satisfied, not
 }
 
@@ -184,12 +202,19 @@ func (a Applied) EnforcedSessionControls() []string {
 func (a Applied) NotEnforced() []string { return a.policy.notEnforced }
 
 // SessionControlsNotSatisfied returns the session controls that are unmet. A policy that blocks reports none: nothing is
-// asked of a session that is refused anyway.
+// asked of a session that is refused anyway. The slice is shared and must not be changed.
 func (a Applied) SessionControlsNotSatisfied() []string {
-	if !a.unbound || a.unmet&controlBlock != 0 {
+	switch {
+	case a.unmet&controlBlock != 0:
 		return []string{}
+	case a.unbound && a.stale:
+		return bothControls
+	case a.unbound:
+		return protectionControl
+	case a.stale:
+		return frequencyControl
 	}
-	return a.policy.sessionNames
+	return []string{}
 }
 
 // GrantControlsNotSatisfied returns the grant controls that are unmet, under their names in the log.
@@ -212,6 +237,9 @@ func (a Applied) Reason() string {
 	case a.unbound:
 		return "The policy requires token protection, and the sign-in session is not bound to its device."
 	}
+	if a.unmet == 0 {
+		return requirementReasons[RequireRecentSignIn]
+	}
 	_, curable := a.policy.grant.unmet(a.policy.grant.needs &^ a.unmet)
 	requirement, _ := refusalFor(a.unmet, curable)
 	return requirementReasons[requirement]
@@ -221,6 +249,8 @@ var requirementReasons = map[Requirement]string{
 	RequireCompliantDevice:    "The policy requires a compliant device, and the device is not proven to be one.",
 	RequireDomainJoinedDevice: "The policy requires a hybrid joined device, and the device is not proven to be one.",
 	RequireMFA:                "The policy requires multifactor authentication, and the session carries one factor.",
+	RequirePasskey:            "The policy requires an authentication strength that a passkey meets, and the session carries none.",
+	RequireRecentSignIn:       "The policy limits the age of a sign-in, and the person proved who they are longer ago.",
 	RequireOther:              "The policy requires a control that this server cannot perform.",
 }
 
@@ -231,10 +261,16 @@ func (a Applied) reasonNotApplied() string {
 	}{
 		{ConditionApplication, "The policy is not about the resource."},
 		{ConditionUsers, "The policy does not include the user, or excludes them."},
+		{ConditionServicePrincipals, "The policy does not include the service principal, or excludes it."},
 		{ConditionDevicePlatform, "The policy is about other device platforms."},
 		{ConditionClientType, "The policy is about other types of client application."},
 		{ConditionDeviceState, "The policy's device filter leaves the device out."},
 		{ConditionAuthenticationFlows, "The policy is about other authentication flows."},
+		{ConditionLocation, "The policy is about other locations."},
+		{ConditionSignInRisk, "The policy is about other levels of sign-in risk."},
+		{ConditionUserRisk, "The policy is about other levels of user risk."},
+		{ConditionServicePrincipalRisk, "The policy is about other levels of service principal risk."},
+		{ConditionInsiderRisk, "The policy is about other levels of insider risk."},
 	} {
 		if a.NotSatisfied&c.flag != 0 {
 			return c.text
@@ -247,6 +283,38 @@ func (a Applied) reasonNotApplied() string {
 type RuleSatisfied struct {
 	Condition string `json:"conditionalAccessCondition"`
 	Rule      string `json:"ruleSatisfied"`
+}
+
+// Assumed returns the conditions that hold only because nobody knows the fact that they are about, as What-If shows it. The
+// facts are those that were evaluated.
+func (a Applied) Assumed(f Facts) Condition {
+	resource := len(f.Audiences) == 0 && (f.UserAction != "" || len(f.Contexts) > 0) || slices.ContainsFunc(f.Audiences, func(id directory.AppID) bool { return id != "" })
+	var assumed Condition
+	for _, fact := range []struct {
+		about   Condition
+		unknown bool
+	}{
+		{ConditionApplication, !resource},
+		{ConditionUsers, f.User == "" || f.Guest && f.ExternalKind == "" && a.policy.Conditions.Users.IncludeGuestsOrExternalUsers != nil},
+		{ConditionDevicePlatform, slotOfPlatform(f.Platform) == unknownSlot},
+		{ConditionClientType, slotOfClientApp(f.ClientApp) == unknownSlot},
+		{ConditionAuthenticationFlows, slotOfFlow(f.TransferMethod) == unknownSlot},
+		{ConditionLocation, a.placeUnknown(&f)},
+		{ConditionSignInRisk, slotOfRisk(f.SignInRisk) == unknownSlot},
+		{ConditionUserRisk, slotOfRisk(f.UserRisk) == unknownSlot},
+		{ConditionServicePrincipalRisk, slotOfRisk(f.ServicePrincipalRisk) == unknownSlot},
+		{ConditionInsiderRisk, slotOfInsider(f.InsiderRisk) == unknownSlot},
+	} {
+		if fact.unknown {
+			assumed |= fact.about & a.Satisfied
+		}
+	}
+	return assumed
+}
+
+// placeUnknown reports whether nobody knows if the request comes from a place that the policy names.
+func (a Applied) placeUnknown(f *Facts) bool {
+	return slices.ContainsFunc(slices.Concat(a.policy.inside, a.policy.outside), func(p place) bool { return p.holds(f.Address, f.Country) == nobodyKnows })
 }
 
 // Rules returns which of the policy's assignments the facts satisfy, those that include before those that exclude. The
@@ -267,8 +335,14 @@ func (a Applied) Rules(f Facts) (include, exclude []RuleSatisfied) {
 	if looked&ConditionDeviceState != 0 {
 		r.filter(c.Devices.DeviceFilter.Mode, a.Satisfied&ConditionDeviceState != 0)
 	}
+	if looked&ConditionLocation != 0 {
+		r.locations(a.policy)
+	}
 	if a.Satisfied&ConditionAuthenticationFlows != 0 && f.TransferMethod != "" {
 		r.in("authenticationFlows", f.TransferMethod)
+	}
+	if a.Satisfied&ConditionInsiderRisk != 0 {
+		r.in("insiderRisk", "insiderRisk")
 	}
 	return r.include, r.exclude
 }
@@ -290,6 +364,17 @@ func (r *rules) applications(a Applications) {
 	const condition = "application"
 	applicationRules(a.IncludeApplications, r.facts.Audiences, func(rule string) { r.in(condition, rule) })
 	applicationRules(a.ExcludeApplications, r.facts.Audiences, func(rule string) { r.out(condition, rule) })
+	if slices.ContainsFunc(a.IncludeAuthenticationContextClassReferences, func(id string) bool { return slices.Contains(r.facts.Contexts, id) }) {
+		r.in(condition, "acr")
+	}
+	for _, list := range []struct {
+		ids   []string
+		found func(condition, rule string)
+	}{{a.IncludeApplications, r.in}, {a.ExcludeApplications, r.out}} {
+		if slices.Contains(list.ids, AdminPortals) && r.facts.administers() {
+			list.found(condition, "microsoftAdminPortals")
+		}
+	}
 }
 
 func applicationRules(ids []string, audiences []directory.AppID, found func(rule string)) {
@@ -312,6 +397,15 @@ func (r *rules) users(u Users) {
 	}
 	r.people(u.IncludeUsers, u.IncludeGroups, u.IncludeRoles, func(rule string) { r.in(condition, rule) })
 	r.people(u.ExcludeUsers, u.ExcludeGroups, u.ExcludeRoles, func(rule string) { r.out(condition, rule) })
+	r.guest(u.IncludeGuestsOrExternalUsers, r.in)
+	r.guest(u.ExcludeGuestsOrExternalUsers, r.out)
+}
+
+// guest finds the kind of guest, whose names are those of the rules.
+func (r *rules) guest(e *ExternalUsers, found func(condition, rule string)) {
+	if e != nil && r.facts.Guest && e.match(r.facts.ExternalKind, r.facts.HomeTenant) == namedGuest {
+		found("users", string(r.facts.ExternalKind))
+	}
 }
 
 func (r *rules) people(users, groups, roles []string, found func(rule string)) {
@@ -341,6 +435,33 @@ func (r *rules) platforms(p *Platforms) {
 	if known && slices.Contains(p.ExcludePlatforms, r.facts.Platform) {
 		r.out(condition, "devicePlatform")
 	}
+}
+
+// locations finds the locations that the request comes from, those included of which nobody knows.
+func (r *rules) locations(p *compiled) {
+	const condition = "location"
+	for _, id := range p.Conditions.Locations.IncludeLocations {
+		if id == All {
+			r.in(condition, "allLocations")
+		}
+	}
+	for _, at := range p.inside {
+		if at.holds(r.facts.Address, r.facts.Country) != outside {
+			r.in(condition, locationRule(at.id))
+		}
+	}
+	for _, at := range p.outside {
+		if at.holds(r.facts.Address, r.facts.Country) == inside {
+			r.out(condition, locationRule(at.id))
+		}
+	}
+}
+
+func locationRule(id string) string {
+	if id == AllTrusted {
+		return "allTrustedLocations"
+	}
+	return "locationId"
 }
 
 func (r *rules) filter(mode string, holds bool) {

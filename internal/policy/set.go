@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"net/netip"
+	"reflect"
 	"slices"
+	"strings"
+	"time"
 
 	"boundgate/internal/devicefilter"
 	"boundgate/internal/directory"
@@ -66,15 +70,23 @@ type block struct {
 	users userIndex
 
 	// For each value of a fact, the policies whose condition it satisfies; and the policies that have the condition.
-	platforms  [platformCount]mask
-	clientApps [clientAppCount]mask
-	flows      [flowCount]mask
-	filters    []filterIndex
+	platforms   [platformCount]mask
+	clientApps  [clientAppCount]mask
+	flows       [flowCount]mask
+	signInRisk  [riskCount]mask
+	userRisk    [riskCount]mask
+	clientRisk  [riskCount]mask // of service principals
+	insiderRisk [insiderCount]mask
+	filters     []filterIndex
+	places      placeIndex
 
-	platformsSet, clientAppsSet, flowsSet, filtersSet mask
+	platformsSet, clientAppsSet, flowsSet, filtersSet         mask
+	signInRiskSet, userRiskSet, clientRiskSet, insiderRiskSet mask
 
-	tokenProtection mask
-	grants          []grantIndex
+	tokenProtection             mask
+	grants                      []grantIndex
+	frequencies                 []frequencyIndex
+	persistAlways, persistNever mask
 }
 
 // compiled is one policy and what the report says of it whatever the facts.
@@ -84,6 +96,8 @@ type compiled struct {
 	grantNames   []string
 	sessionNames []string
 	notEnforced  []string
+	// The places that the policy includes and excludes, All apart.
+	inside, outside []place
 }
 
 // inOut holds the policies that include and that exclude each id, together: a sign-in asks for both at once.
@@ -133,19 +147,61 @@ func (m *inOut[ID]) naming(id string) *inOutMasks {
 func (m *inOut[ID]) include(id string, policy int) { m.naming(id).include.set(policy) }
 func (m *inOut[ID]) exclude(id string, policy int) { m.naming(id).exclude.set(policy) }
 
-// An appIndex answers which policies are about a resource.
+// An appIndex answers which policies are about what is asked for.
 type appIndex struct {
-	any, all mask // policies that include something; that include All
+	any, all mask // policies that include a resource; that include All
 	apps     inOut[directory.AppID]
+	portals  inOutMasks // AdminPortals
+	actions  map[UserAction]mask
+	contexts map[string]mask
 }
 
 // A userIndex answers which policies are about a person.
 type userIndex struct {
-	any, all mask // policies that include somebody; that include All
-	guests   inOutMasks
-	users    inOut[directory.ObjectID]
-	groups   inOut[directory.ObjectID]
-	roles    inOut[directory.Role]
+	any, all  mask // policies that include somebody; that include All
+	guests    inOutMasks
+	externals []externalIndex
+	users     inOut[directory.ObjectID]
+	groups    inOut[directory.ObjectID]
+	roles     inOut[directory.Role]
+	// The policies for workload identities, which are about nobody else.
+	workloads workloadIndex
+}
+
+// An externalIndex is a set of guests and the policies that name it.
+type externalIndex struct {
+	ExternalUsers
+	inOutMasks
+}
+
+// A workloadIndex answers which policies are about an application that asks for itself.
+type workloadIndex struct {
+	any        mask
+	own        inOutMasks // OwnServicePrincipals
+	principals inOut[directory.ObjectID]
+}
+
+// A placeIndex answers which policies are about the place that a request comes from.
+type placeIndex struct {
+	configured mask
+	all        inOutMasks
+	places     []place
+}
+
+// A place is a named location, or all trusted ones together, and the policies that name it.
+type place struct {
+	id    string
+	holds isFrom
+	inOutMasks
+}
+
+// isFrom is the question whether an address, or its country, is in a place.
+type isFrom func(address netip.Addr, country string) membership
+
+// A frequencyIndex is a sign-in frequency and the policies that demand it.
+type frequencyIndex struct {
+	maxAge   time.Duration
+	policies mask
 }
 
 // A filterIndex is a device filter and the policies that use it.
@@ -161,15 +217,15 @@ type grantIndex struct {
 }
 
 // NewSet compiles policies, whose order it keeps: among causes of equal rank the earlier policy is named. A policy that
-// Validate would not have let in for its conditions or its filter is an error, unless it is off: a set that looked past it
-// would let through what it refuses.
+// Validate would not have let in for its conditions or its filter, or that names a location that is not among locations, is
+// an error, unless it is off: a set that looked past it would let through what it refuses.
 func NewSet(policies []Policy, locations []NamedLocation) (*Set, error) {
 	s := &Set{}
 	var problems []error
 	for chunk := range slices.Chunk(policies, blockSize) {
 		b := &block{}
 		for i, p := range chunk {
-			if err := b.add(i, Normalise(p)); err != nil {
+			if err := b.add(i, Normalise(p), locations); err != nil {
 				problems = append(problems, fmt.Errorf("policy: %q (%s) cannot be evaluated: %w", p.DisplayName, p.ID, err))
 			}
 		}
@@ -187,11 +243,9 @@ func NewSet(policies []Policy, locations []NamedLocation) (*Set, error) {
 // Len returns the number of policies.
 func (s *Set) Len() int { return len(s.blank) }
 
-func (b *block) add(i int, p Policy) error {
-	c := compiled{Policy: p, grant: p.GrantControls.compile(), grantNames: p.GrantControls.logged(), sessionNames: []string{}, notEnforced: p.NotEnforced()}
-	if p.RequiresTokenProtection() {
-		c.sessionNames = append(c.sessionNames, string(RequireTokenProtection))
-	}
+func (b *block) add(i int, p Policy, locations []NamedLocation) error {
+	c := compiled{Policy: p, grant: p.GrantControls.compile(), grantNames: p.GrantControls.logged(), sessionNames: p.enforcedSessionControls(),
+		notEnforced: p.NotEnforced()}
 	b.policies = append(b.policies, c)
 	switch p.State {
 	case Disabled:
@@ -208,11 +262,13 @@ func (b *block) add(i int, p Policy) error {
 	}
 	b.addApplications(i, p.Conditions.Applications)
 	b.addUsers(i, p.Conditions.Users)
+	b.users.workloads.add(i, p.Conditions.ClientApplications)
 	b.addPlatforms(i, p.Conditions.Platforms)
 	b.addClientApps(i, p.Conditions.ClientAppTypes)
 	b.addFlows(i, p.Conditions.AuthenticationFlows)
+	b.addRisks(i, p.Conditions)
 	b.addControls(i, c)
-	return b.addFilter(i, p.Conditions.Devices)
+	return errors.Join(b.addFilter(i, p.Conditions.Devices), b.addLocations(i, p.Conditions.Locations, locations))
 }
 
 // checkConditions refuses conditions that cannot be evaluated as they are written.
@@ -224,12 +280,20 @@ func checkConditions(c Conditions) error {
 	v.platforms(c.Platforms)
 	v.devices(c.Devices)
 	v.flows(c.AuthenticationFlows)
-	v.unsupported(c)
+	v.locations(c.Locations)
+	v.clients(c)
+	v.risks(c)
 	if len(v.problems) > 0 {
 		return &InvalidError{v.problems}
 	}
 	return nil
 }
+
+// adminClients are the clients that AdminPortals stands for, and adminResources the resources: those of Azure's management.
+var (
+	adminClients   = []directory.AppID{directory.CommandLine}
+	adminResources = []directory.AppID{directory.AzureManagement, directory.AzurePortal}
+)
 
 // office365Applications are the resources of S14 that the group of that name stands for.
 var office365Applications = []directory.AppID{directory.ExchangeOnline, directory.SharePointOnline, directory.TeamsServices}
@@ -247,19 +311,40 @@ func (b *block) addApplications(i int, a Applications) {
 			for _, app := range office365Applications {
 				b.apps.apps.include(string(app), i)
 			}
+		case AdminPortals:
+			b.apps.portals.include.set(i)
 		default:
 			b.apps.apps.include(id, i)
 		}
 	}
 	for _, id := range a.ExcludeApplications {
-		if id != Office365 {
+		switch id {
+		case Office365:
+			for _, app := range office365Applications {
+				b.apps.apps.exclude(string(app), i)
+			}
+		case AdminPortals:
+			b.apps.portals.exclude.set(i)
+		default:
 			b.apps.apps.exclude(id, i)
-			continue
-		}
-		for _, app := range office365Applications {
-			b.apps.apps.exclude(string(app), i)
 		}
 	}
+	for _, action := range a.IncludeUserActions {
+		note(&b.apps.actions, UserAction(action), i)
+	}
+	for _, id := range a.IncludeAuthenticationContextClassReferences {
+		note(&b.apps.contexts, id, i)
+	}
+}
+
+// note adds a policy to those that name id.
+func note[ID comparable](to *map[ID]mask, id ID, policy int) {
+	if *to == nil {
+		*to = map[ID]mask{}
+	}
+	policies := (*to)[id]
+	policies.set(policy)
+	(*to)[id] = policies
 }
 
 func (b *block) addUsers(i int, u Users) {
@@ -286,8 +371,46 @@ func (b *block) addUsers(i int, u Users) {
 	addEach(i, u.ExcludeGroups, x.groups.exclude)
 	addEach(i, u.IncludeRoles, x.roles.include)
 	addEach(i, u.ExcludeRoles, x.roles.exclude)
-	if len(u.IncludeGroups)+len(u.IncludeRoles) > 0 || !slices.Equal(u.IncludeUsers, []string{None}) {
+	if e := u.IncludeGuestsOrExternalUsers; e != nil {
+		x.guestsLike(*e).include.set(i)
+	}
+	if e := u.ExcludeGuestsOrExternalUsers; e != nil {
+		x.guestsLike(*e).exclude.set(i)
+	}
+	people := slices.ContainsFunc(u.IncludeUsers, func(id string) bool { return id != None })
+	if people || len(u.IncludeGroups)+len(u.IncludeRoles) > 0 || u.IncludeGuestsOrExternalUsers != nil {
 		x.any.set(i)
+	}
+}
+
+// guestsLike returns the policies that name the guests e, to be changed.
+func (x *userIndex) guestsLike(e ExternalUsers) *inOutMasks {
+	at := slices.IndexFunc(x.externals, func(other externalIndex) bool { return reflect.DeepEqual(other.ExternalUsers, e) })
+	if at < 0 {
+		at = len(x.externals)
+		x.externals = append(x.externals, externalIndex{ExternalUsers: e})
+	}
+	return &x.externals[at].inOutMasks
+}
+
+func (x *workloadIndex) add(i int, a *ClientApplications) {
+	if a == nil {
+		return
+	}
+	for _, id := range a.IncludeServicePrincipals {
+		x.any.set(i)
+		if id == OwnServicePrincipals {
+			x.own.include.set(i)
+			continue
+		}
+		x.principals.include(id, i)
+	}
+	for _, id := range a.ExcludeServicePrincipals {
+		if id == OwnServicePrincipals {
+			x.own.exclude.set(i)
+			continue
+		}
+		x.principals.exclude(id, i)
 	}
 }
 
@@ -330,6 +453,70 @@ func (b *block) addFlows(i int, f *AuthenticationFlows) {
 	}
 }
 
+func (b *block) addRisks(i int, c Conditions) {
+	addRisk(i, c.SignInRiskLevels, &b.signInRisk, &b.signInRiskSet)
+	addRisk(i, c.UserRiskLevels, &b.userRisk, &b.userRiskSet)
+	addRisk(i, c.ServicePrincipalRiskLevels, &b.clientRisk, &b.clientRiskSet)
+	if c.InsiderRiskLevels != "" {
+		b.insiderRiskSet.set(i)
+	}
+	for slot := range b.insiderRisk {
+		if insiderSatisfies(c.InsiderRiskLevels, insiderSlots[slot]) {
+			b.insiderRisk[slot].set(i)
+		}
+	}
+}
+
+func addRisk(policy int, levels []RiskLevel, to *[riskCount]mask, configured *mask) {
+	if len(levels) > 0 {
+		configured.set(policy)
+	}
+	for slot := range to {
+		if riskSatisfies(levels, riskSlots[slot]) {
+			to[slot].set(policy)
+		}
+	}
+}
+
+func (b *block) addLocations(i int, l *Locations, known []NamedLocation) error {
+	if l == nil {
+		return nil
+	}
+	b.places.configured.set(i)
+	var missing []error
+	each := func(ids []string, all *mask, named func(*place) *mask, keep *[]place) {
+		for _, id := range ids {
+			if id == All {
+				all.set(i)
+				continue
+			}
+			p, err := b.places.named(id, known)
+			if err != nil {
+				missing = append(missing, err)
+				continue
+			}
+			named(p).set(i)
+			*keep = append(*keep, *p)
+		}
+	}
+	each(l.IncludeLocations, &b.places.all.include, func(p *place) *mask { return &p.include }, &b.policies[i].inside)
+	each(l.ExcludeLocations, &b.places.all.exclude, func(p *place) *mask { return &p.exclude }, &b.policies[i].outside)
+	return errors.Join(missing...)
+}
+
+// named returns the place with an id, to be changed.
+func (x *placeIndex) named(id string, known []NamedLocation) (*place, error) {
+	if i := slices.IndexFunc(x.places, func(p place) bool { return p.id == id }); i >= 0 {
+		return &x.places[i], nil
+	}
+	exists := slices.ContainsFunc(known, func(l NamedLocation) bool { return strings.EqualFold(l.ID, id) })
+	if !exists && id != AllTrusted && id != MFATrustedIPs {
+		return nil, fmt.Errorf("there is no named location %s", id)
+	}
+	x.places = append(x.places, place{id: id, holds: membershipOf(id, known)})
+	return &x.places[len(x.places)-1], nil
+}
+
 func (b *block) addFilter(i int, d *Devices) error {
 	if d == nil || d.DeviceFilter == nil {
 		return nil
@@ -356,6 +543,7 @@ func (b *block) addControls(i int, p compiled) {
 	if p.RequiresTokenProtection() {
 		b.tokenProtection.set(i)
 	}
+	b.addLimits(i, p.SessionControls)
 	g := p.grant
 	if g.needs == 0 {
 		return
@@ -366,4 +554,22 @@ func (b *block) addControls(i int, p compiled) {
 		b.grants = append(b.grants, grantIndex{grant: g})
 	}
 	b.grants[at].policies.set(i)
+}
+
+// addLimits adds what a policy demands of the session's age and of its life in a browser.
+func (b *block) addLimits(i int, s *SessionControls) {
+	if maxAge, limited := s.maxAge(); limited {
+		at := slices.IndexFunc(b.frequencies, func(x frequencyIndex) bool { return x.maxAge == maxAge })
+		if at < 0 {
+			at = len(b.frequencies)
+			b.frequencies = append(b.frequencies, frequencyIndex{maxAge: maxAge})
+		}
+		b.frequencies[at].policies.set(i)
+	}
+	switch s.persistence() {
+	case PersistAlways:
+		b.persistAlways.set(i)
+	case PersistNever:
+		b.persistNever.set(i)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"boundgate/internal/devicefilter"
 )
@@ -49,7 +50,8 @@ const (
 
 // Validate returns nil where p may be stored, and otherwise an *InvalidError that lists every problem. It reads p as
 // Normalise returns it. What the evaluator does not support is refused by name, never ignored; a grant control that this
-// server cannot enforce is refused in a policy that is On and kept in the others.
+// server cannot enforce, and a condition on risk, which it does not measure, are refused in a policy that is On and kept in
+// the others.
 func Validate(p Policy) error {
 	v := &validation{}
 	v.head(p)
@@ -59,9 +61,13 @@ func Validate(p Policy) error {
 	v.platforms(p.Conditions.Platforms)
 	v.devices(p.Conditions.Devices)
 	v.flows(p.Conditions.AuthenticationFlows)
-	v.unsupported(p.Conditions)
+	v.locations(p.Conditions.Locations)
+	v.clients(p.Conditions)
+	v.risks(p.Conditions)
+	v.measured(p)
 	v.grant(p)
-	v.session(p.SessionControls)
+	v.passwordChange(p)
+	v.session(p)
 	if len(v.problems) > 0 {
 		return &InvalidError{v.problems}
 	}
@@ -99,6 +105,7 @@ func oneOf[T ~string](v *validation, pointer string, value T, values []T) {
 // The numbers of Graph's validation messages.
 const (
 	codeSchema         = 1007
+	codePasswordChange = 1032
 	codeClientAppTypes = 1064
 	codeDeviceStates   = 1088
 	codeFilter         = 1400
@@ -117,26 +124,38 @@ func (v *validation) applications(a Applications) {
 	v.ids(include, a.IncludeApplications, "application id", All, None, Office365, AdminPortals)
 	v.ids(exclude, a.ExcludeApplications, "application id", Office365, AdminPortals)
 	v.alone(include, a.IncludeApplications, All, None)
-	for _, list := range []struct {
-		pointer string
-		ids     []string
-	}{{include, a.IncludeApplications}, {exclude, a.ExcludeApplications}} {
-		if slices.Contains(list.ids, AdminPortals) {
-			v.add(list.pointer, "Name the applications by their ids.", "%s is not supported here.", AdminPortals)
+	const actions, contexts = "/conditions/applications/includeUserActions", "/conditions/applications/includeAuthenticationContextClassReferences"
+	for i, action := range a.IncludeUserActions {
+		oneOf(v, actions+"/"+strconv.Itoa(i), action, userActions)
+	}
+	for i, id := range a.IncludeAuthenticationContextClassReferences {
+		if !IsContext(id) {
+			v.add(contexts+"/"+strconv.Itoa(i), "Use one of c1 to c99.", "%q is no authentication context.", id).Code = codeSchema
 		}
-	}
-	if len(a.IncludeUserActions) > 0 {
-		v.notSupported("/conditions/applications/includeUserActions", "User actions")
-	}
-	if len(a.IncludeAuthenticationContextClassReferences) > 0 {
-		v.notSupported("/conditions/applications/includeAuthenticationContextClassReferences", "Authentication contexts")
 	}
 	if a.ApplicationFilter != nil {
 		v.notSupported("/conditions/applications/applicationFilter", "Filters for applications")
 	}
-	if len(a.IncludeApplications)+len(a.IncludeUserActions)+len(a.IncludeAuthenticationContextClassReferences) == 0 && a.ApplicationFilter == nil {
-		v.add(include, "Name the resources that the policy is about.", "The policy names no resource.")
+	kinds := 0
+	for _, list := range [][]string{a.IncludeApplications, a.IncludeUserActions, a.IncludeAuthenticationContextClassReferences} {
+		if len(list) > 0 {
+			kinds++
+		}
 	}
+	switch {
+	case kinds == 0 && a.ApplicationFilter == nil:
+		v.add(include, "Name the resources that the policy is about.", "The policy names no resource.")
+	case kinds > 1:
+		v.add("/conditions/applications", "Make a policy of its own for each.", "A policy is about resources, or about user actions, or about authentication contexts.")
+	case len(a.IncludeApplications) == 0 && len(a.ExcludeApplications) > 0:
+		v.add(exclude, "Remove the exclusions.", "User actions and authentication contexts have no resources to exclude.")
+	}
+}
+
+// IsContext reports whether id can name an authentication context: c1 to c99.
+func IsContext(id string) bool {
+	n, err := strconv.Atoi(strings.TrimPrefix(id, "c"))
+	return err == nil && 1 <= n && n <= 99 && id == "c"+strconv.Itoa(n)
 }
 
 func (v *validation) users(u Users) {
@@ -148,14 +167,130 @@ func (v *validation) users(u Users) {
 	v.ids("/conditions/users/includeRoles", u.IncludeRoles, "role template id")
 	v.ids("/conditions/users/excludeRoles", u.ExcludeRoles, "role template id")
 	v.alone(include, u.IncludeUsers, All, None)
-	if u.IncludeGuestsOrExternalUsers != nil {
-		v.notSupported("/conditions/users/includeGuestsOrExternalUsers", "Guests by kind or home tenant").Remedy = "Use " + GuestsOrExternalUsers + " in includeUsers."
+	v.externals("/conditions/users/includeGuestsOrExternalUsers", u.IncludeGuestsOrExternalUsers)
+	v.externals("/conditions/users/excludeGuestsOrExternalUsers", u.ExcludeGuestsOrExternalUsers)
+}
+
+// includesPeople reports whether u includes anybody, or says that it means nobody.
+func (u Users) includesPeople() bool {
+	return len(u.IncludeUsers)+len(u.IncludeGroups)+len(u.IncludeRoles) > 0 || u.IncludeGuestsOrExternalUsers != nil
+}
+
+func (v *validation) externals(pointer string, e *ExternalUsers) {
+	if e == nil {
+		return
 	}
-	if u.ExcludeGuestsOrExternalUsers != nil {
-		v.notSupported("/conditions/users/excludeGuestsOrExternalUsers", "Guests by kind or home tenant").Remedy = "Use " + GuestsOrExternalUsers + " in excludeUsers."
+	for _, kind := range e.kinds() {
+		oneOf(v, pointer+"/guestOrExternalUserTypes", ExternalKind(kind), externalKinds)
 	}
-	if len(u.IncludeUsers)+len(u.IncludeGroups)+len(u.IncludeRoles) == 0 && u.IncludeGuestsOrExternalUsers == nil {
-		v.add(include, "Include users, groups or directory roles; a small pilot group is a good beginning.", "The policy includes nobody.")
+	t := e.ExternalTenants
+	if t == nil {
+		return
+	}
+	oneOf(v, pointer+"/externalTenants/membershipKind", t.MembershipKind, membershipKinds)
+	v.ids(pointer+"/externalTenants/members", t.Members, "tenant id")
+	if t.MembershipKind == enumeratedTenants && len(t.Members) == 0 {
+		v.add(pointer+"/externalTenants/members", "Name a tenant, or set membershipKind to all.", "The enumeration names no tenant.")
+	}
+}
+
+// locations checks the names of locations; whether they exist is known where the policy is stored.
+func (v *validation) locations(l *Locations) {
+	if l == nil {
+		return
+	}
+	const include, exclude = "/conditions/locations/includeLocations", "/conditions/locations/excludeLocations"
+	v.ids(include, l.IncludeLocations, "named location's id", All, AllTrusted)
+	v.ids(exclude, l.ExcludeLocations, "named location's id", All, AllTrusted)
+	v.alone(include, l.IncludeLocations, All)
+	if len(l.IncludeLocations) == 0 {
+		v.add(include, "Include All, or name the locations.", "The locations condition includes no location.")
+	}
+	if slices.Contains(l.IncludeLocations, MFATrustedIPs) {
+		v.add(include, "Use a named location.", "There are no multifactor trusted IP addresses here, so the policy would be about nothing.")
+	}
+}
+
+// clients checks whom the policy is about: people or workload identities.
+func (v *validation) clients(c Conditions) {
+	const people = "/conditions/users/includeUsers"
+	a := c.ClientApplications
+	if a == nil {
+		if !c.Users.includesPeople() {
+			v.add(people, "Include users, groups or directory roles; a small pilot group is a good beginning.", "The policy includes nobody.")
+		}
+		return
+	}
+	const include, exclude = "/conditions/clientApplications/includeServicePrincipals", "/conditions/clientApplications/excludeServicePrincipals"
+	v.ids(include, a.IncludeServicePrincipals, "service principal's id", OwnServicePrincipals)
+	v.ids(exclude, a.ExcludeServicePrincipals, "service principal's id", OwnServicePrincipals)
+	v.alone(include, a.IncludeServicePrincipals, OwnServicePrincipals)
+	if len(a.IncludeServicePrincipals) == 0 {
+		v.add(include, "Name a service principal, or "+OwnServicePrincipals+".", "The policy includes no workload identity.")
+	}
+	if c.Users.includesPeople() && !slices.Equal(c.Users.IncludeUsers, []string{None}) ||
+		len(c.Users.IncludeGroups)+len(c.Users.IncludeRoles) > 0 || c.Users.IncludeGuestsOrExternalUsers != nil {
+		v.add(people, "Set includeUsers to None, or make a policy of its own for the people.", "A policy for workload identities includes no people.")
+	}
+	for _, member := range []struct {
+		used          bool
+		pointer, what string
+	}{
+		{a.ServicePrincipalFilter != nil, "servicePrincipalFilter", "Filters for service principals"},
+		{len(a.IncludeAgentIDServicePrincipals) > 0, "includeAgentIdServicePrincipals", "Agent identities"},
+		{len(a.ExcludeAgentIDServicePrincipals) > 0, "excludeAgentIdServicePrincipals", "Agent identities"},
+		{a.AgentIDServicePrincipalFilter != nil, "agentIdServicePrincipalFilter", "Agent identities"},
+	} {
+		if member.used {
+			v.notSupported("/conditions/clientApplications/"+member.pointer, member.what)
+		}
+	}
+}
+
+// risks checks the levels of risk.
+func (v *validation) risks(c Conditions) {
+	for _, list := range []struct {
+		member string
+		levels []RiskLevel
+	}{{"signInRiskLevels", c.SignInRiskLevels}, {"userRiskLevels", c.UserRiskLevels}, {"servicePrincipalRiskLevels", c.ServicePrincipalRiskLevels}} {
+		for i, level := range list.levels {
+			oneOf(v, "/conditions/"+list.member+"/"+strconv.Itoa(i), level, riskLevels)
+		}
+	}
+	for _, level := range flags(c.InsiderRiskLevels) {
+		oneOf(v, "/conditions/insiderRiskLevels", InsiderRisk(level), insiderLevels)
+	}
+	if c.AgentIDRiskLevels != "" {
+		v.notSupported("/conditions/agentIdRiskLevels", "Agent risk levels")
+	}
+}
+
+// Risky returns the pointers of the policy's conditions on risk. They need a P2 licence in Entra, and are not measured here.
+func (p Policy) Risky() []string {
+	c := p.Conditions
+	var pointers []string
+	for _, condition := range []struct {
+		used    bool
+		pointer string
+	}{
+		{len(c.SignInRiskLevels) > 0, "/conditions/signInRiskLevels"}, {len(c.UserRiskLevels) > 0, "/conditions/userRiskLevels"},
+		{len(c.ServicePrincipalRiskLevels) > 0, "/conditions/servicePrincipalRiskLevels"}, {c.InsiderRiskLevels != "", "/conditions/insiderRiskLevels"},
+	} {
+		if condition.used {
+			pointers = append(pointers, condition.pointer)
+		}
+	}
+	return pointers
+}
+
+// measured refuses a policy that is On and about a risk: an unknown risk is in scope, so the policy would be about everybody.
+func (v *validation) measured(p Policy) {
+	if p.State != Enabled {
+		return
+	}
+	for _, pointer := range p.Risky() {
+		v.add(pointer, "Remove the condition, or set the policy to report-only, where an unknown risk counts as in scope.",
+			"This server measures no risk, so the policy cannot be set On.")
 	}
 }
 
@@ -259,26 +394,6 @@ func (v *validation) notSupported(pointer, what string) *Problem {
 	return v.add(pointer, "Remove the condition: a policy that looked at less than it says would be unsafe.", "%s are not supported here.", what)
 }
 
-// unsupported refuses conditions that a policy can hold and the evaluator does not read.
-func (v *validation) unsupported(c Conditions) {
-	for _, condition := range []struct {
-		used          bool
-		pointer, what string
-	}{
-		{c.Locations != nil, "/conditions/locations", "Locations"},
-		{c.ClientApplications != nil, "/conditions/clientApplications", "Workload identities"},
-		{len(c.SignInRiskLevels) > 0, "/conditions/signInRiskLevels", "Sign-in risk levels"},
-		{len(c.UserRiskLevels) > 0, "/conditions/userRiskLevels", "User risk levels"},
-		{len(c.ServicePrincipalRiskLevels) > 0, "/conditions/servicePrincipalRiskLevels", "Service principal risk levels"},
-		{c.InsiderRiskLevels != "", "/conditions/insiderRiskLevels", "Insider risk levels"},
-		{c.AgentIDRiskLevels != "", "/conditions/agentIdRiskLevels", "Agent risk levels"},
-	} {
-		if condition.used {
-			v.notSupported(condition.pointer, condition.what)
-		}
-	}
-}
-
 func (v *validation) grant(p Policy) {
 	g := p.GrantControls
 	if g == nil {
@@ -296,25 +411,51 @@ func (v *validation) grant(p Policy) {
 	if needs&controlBlock != 0 && needs != controlBlock {
 		v.add(builtIn, "Remove the other controls, or block.", "block must stand alone.")
 	}
-	if needs&controlMFA != 0 && needs&controlStrength != 0 {
+	if needs&controlStrengthUnknown != 0 {
+		v.add("/grantControls/authenticationStrength/id", "Use one of the built-in strengths: "+StrengthMFA+" (multifactor authentication), "+
+			StrengthPasswordless+" (passwordless), "+StrengthPhishingResistant+" (phishing-resistant).",
+			"There is no authentication strength %q.", g.AuthenticationStrength.ID).Code = codeSchema
+	}
+	if needs&controlMFA != 0 && needs&strengths != 0 {
 		v.add("/grantControls/authenticationStrength", "Keep one of the two.", "mfa and an authentication strength exclude each other.")
 	}
-	if missing := needs &^ enforceable; missing != 0 && p.State == Enabled {
+	if missing := needs &^ enforceable &^ controlStrengthUnknown; missing != 0 && p.State == Enabled {
 		v.add("/grantControls", "Remove the control, or set the policy to report-only, where it shows as not met.",
 			"This server cannot enforce %s, so the policy cannot be set On.", strings.Join(missing.names(), ", "))
 	}
 }
 
+// passwordChange checks what a password change goes with: everywhere, for risky users, together with a second factor.
+func (v *validation) passwordChange(p Policy) {
+	if p.GrantControls.controls()&controlPasswordChange == 0 {
+		return
+	}
+	c, g := p.Conditions, p.GrantControls
+	other := c.Platforms != nil || c.Locations != nil || c.Devices != nil || c.AuthenticationFlows != nil || len(c.SignInRiskLevels) > 0 ||
+		c.InsiderRiskLevels != "" || !unconfigured(c.ClientAppTypes)
+	switch {
+	case !slices.Equal(c.Applications.IncludeApplications, []string{All}) || len(c.Applications.ExcludeApplications) > 0,
+		len(c.UserRiskLevels) == 0, other, g.controls()&(controlMFA|strengths) == 0, g.Operator != "AND":
+		v.add("/grantControls/builtInControls", "Include All resources without exclusions, set userRiskLevels and no other condition, and demand mfa AND passwordChange.",
+			"Policy validation failed due to InvalidPasswordResetControl.").Code = codePasswordChange
+	}
+}
+
 // session checks the values of controls, those included that are only kept.
-func (v *validation) session(s *SessionControls) {
+func (v *validation) session(p Policy) {
+	s := p.SessionControls
 	if s == nil {
 		return
 	}
 	if c := s.CloudAppSecurity; c != nil && c.CloudAppSecurityType != "" {
 		oneOf(v, "/sessionControls/cloudAppSecurity/cloudAppSecurityType", c.CloudAppSecurityType, []string{"mcasConfigured", "monitorOnly", "blockDownloads"})
 	}
-	if b := s.PersistentBrowser; b != nil && b.Mode != "" {
-		oneOf(v, "/sessionControls/persistentBrowser/mode", b.Mode, []string{"always", "never"})
+	if b := s.PersistentBrowser; b != nil && (b.IsEnabled || b.Mode != "") {
+		const pointer = "/sessionControls/persistentBrowser"
+		oneOf(v, pointer+"/mode", b.Mode, persistentModes)
+		if b.IsEnabled && !slices.Contains(p.Conditions.Applications.IncludeApplications, All) {
+			v.add(pointer, "Include All resources, or remove the control.", "A browser has one session for all resources, so the control needs all of them.")
+		}
 	}
 	if c := s.ContinuousAccessEvaluation; c != nil {
 		oneOf(v, "/sessionControls/continuousAccessEvaluation/mode", c.Mode, []string{"strictEnforcement", "disabled", "strictLocation"})
@@ -324,24 +465,93 @@ func (v *validation) session(s *SessionControls) {
 	}
 }
 
+// maxFrequency bounds a sign-in frequency.
+const maxFrequency = 365 * 24 * time.Hour
+
 func (v *validation) frequency(f *SignInFrequency) {
 	const pointer = "/sessionControls/signInFrequency"
 	for _, member := range []struct {
 		name, value string
 		values      []string
 	}{
-		{"type", f.Type, []string{"days", "hours"}},
-		{"frequencyInterval", f.FrequencyInterval, []string{"timeBased", "everyTime"}},
-		{"authenticationType", f.AuthenticationType, []string{"primaryAndSecondaryAuthentication", "secondaryAuthentication"}},
+		{"type", f.Type, frequencyTypes}, {"frequencyInterval", f.FrequencyInterval, frequencyIntervals},
+		{"authenticationType", f.AuthenticationType, frequencyAuthentications},
 	} {
 		if member.value != "" {
 			oneOf(v, pointer+"/"+member.name, member.value, member.values)
 		}
 	}
-	if f.FrequencyInterval == "timeBased" && f.AuthenticationType == "secondaryAuthentication" {
+	if f.FrequencyInterval == timeBased && f.AuthenticationType == secondaryAuthentication {
 		v.add(pointer, "Use primaryAndSecondaryAuthentication, or everyTime.", "timeBased goes with primaryAndSecondaryAuthentication only.").Code = 1104
 	}
+	if !f.IsEnabled || f.FrequencyInterval == everyTime {
+		return
+	}
+	if f.Value == nil || f.Type == "" {
+		v.add(pointer, "Set value and type, such as 4 hours, or frequencyInterval to everyTime.", "The frequency has no value, or no unit.")
+		return
+	}
+	if age, ok := f.period(); !ok || age > maxFrequency {
+		v.add(pointer+"/value", "Use a value between 1 hour and 365 days.", "%d %s is no sign-in frequency.", *f.Value, f.Type)
+	}
 }
+
+// everyTimeAge is how old a sign-in may be where one is demanded every time. It is not zero, for a client that has just
+// signed the person in redeems a code and asks for its tokens; nor longer than a registration takes a sign-in to be fresh.
+const everyTimeAge = 10 * time.Minute
+
+// period returns a time-based frequency; ok is false where it is none.
+func (f *SignInFrequency) period() (age time.Duration, ok bool) {
+	unit := map[string]time.Duration{"hours": time.Hour, "days": 24 * time.Hour}[f.Type]
+	if f.Value == nil || *f.Value < 1 || unit == 0 || *f.Value > int(maxFrequency/time.Hour) {
+		return 0, false
+	}
+	return time.Duration(*f.Value) * unit, true
+}
+
+// maxAge returns how long ago the person may have proven who they are, if the controls limit that. A frequency that cannot
+// be read is the shortest.
+func (s *SessionControls) maxAge() (age time.Duration, limited bool) {
+	if s == nil || s.SignInFrequency == nil || !s.SignInFrequency.IsEnabled {
+		return 0, false
+	}
+	age, ok := s.SignInFrequency.period()
+	if !ok || s.SignInFrequency.FrequencyInterval == everyTime {
+		return everyTimeAge, true
+	}
+	return age, true
+}
+
+// persistence returns what the controls say of browser sessions that outlive the browser; "" for nothing.
+func (s *SessionControls) persistence() PersistentBrowserMode {
+	if s == nil || s.PersistentBrowser == nil || !s.PersistentBrowser.IsEnabled {
+		return ""
+	}
+	return s.PersistentBrowser.Mode
+}
+
+// enforcedSessionControls returns the session controls that the policy switches on and this server enforces, under the names
+// that logs have for them.
+func (p Policy) enforcedSessionControls() []string {
+	names := []string{}
+	if _, limited := p.SessionControls.maxAge(); limited {
+		names = append(names, frequencyControl...)
+	}
+	if p.RequiresTokenProtection() {
+		names = append(names, protectionControl...)
+	}
+	if p.SessionControls.persistence() != "" {
+		names = append(names, "PersistentBrowserSessionMode")
+	}
+	return names
+}
+
+// The session controls that can be unmet, under their names in the log.
+var (
+	frequencyControl  = []string{string(RequireRecentSignIn)}
+	protectionControl = []string{string(RequireTokenProtection)}
+	bothControls      = slices.Concat(frequencyControl, protectionControl)
+)
 
 // A keptControl is a session control that is kept and not enforced.
 type keptControl struct {
@@ -360,8 +570,6 @@ func (p Policy) NotEnforced() []string {
 	for _, c := range []keptControl{
 		{"AppEnforcedRestrictions", s.ApplicationEnforcedRestrictions.on()},
 		{"CloudAppSecurity", s.CloudAppSecurity != nil && s.CloudAppSecurity.IsEnabled},
-		{"PersistentBrowserSessionMode", s.PersistentBrowser != nil && s.PersistentBrowser.IsEnabled},
-		{"SignInFrequency", s.SignInFrequency != nil && s.SignInFrequency.IsEnabled},
 		{"ContinuousAccessEvaluation", s.ContinuousAccessEvaluation != nil},
 		{"DisableResilienceDefaults", s.DisableResilienceDefaults != nil && *s.DisableResilienceDefaults},
 		{"GlobalSecureAccessFilteringProfile", s.GlobalSecureAccessFilteringProfile != nil && s.GlobalSecureAccessFilteringProfile.IsEnabled},

@@ -38,7 +38,7 @@ func TestValidate(t *testing.T) {
 	set := func(change func(*Conditions)) func(*Policy) { return func(p *Policy) { change(&p.Conditions) } }
 	session := func(s SessionControls) func(*Policy) { return func(p *Policy) { p.SessionControls = &s } }
 	noClients := func(p *Policy) { p.Conditions.ClientAppTypes = []ClientAppType{} }
-	seven := 7
+	seven, tooMany := 7, 366
 	for _, tt := range []struct {
 		name   string
 		policy Policy
@@ -54,7 +54,6 @@ func TestValidate(t *testing.T) {
 		{"All beside others", everything(apps(Applications{IncludeApplications: []string{All, otherApp}})), []string{"/conditions/applications/includeApplications"}},
 		{"an application that is no id", everything(apps(Applications{IncludeApplications: []string{otherApp, "Exchange"}})), []string{"/conditions/applications/includeApplications/1"}},
 		{"All cannot be excluded", everything(apps(Applications{IncludeApplications: []string{All}, ExcludeApplications: []string{All}})), []string{"/conditions/applications/excludeApplications/0"}},
-		{"the admin portals", everything(apps(Applications{IncludeApplications: []string{AdminPortals}})), []string{"/conditions/applications/includeApplications"}},
 		{"nobody", everything(users(Users{})), []string{"/conditions/users/includeUsers"}},
 		{"a placeholder for a group", everything(users(Users{IncludeUsers: []string{All}, ExcludeGroups: []string{"<break-glass group>"}})), []string{"/conditions/users/excludeGroups/0"}},
 		{"all users cannot be excluded", everything(users(Users{IncludeUsers: []string{All}, ExcludeUsers: []string{All}})), []string{"/conditions/users/excludeUsers/0"}},
@@ -68,16 +67,48 @@ func TestValidate(t *testing.T) {
 		{"an unknown transfer method", everything(flow("deviceCodeFlow,pigeon")), []string{"/conditions/authenticationFlows/transferMethods"}},
 		{"no transfer method", everything(flow("none")), []string{"/conditions/authenticationFlows/transferMethods"}},
 
-		{"locations", everything(set(func(c *Conditions) { c.Locations = &Locations{IncludeLocations: []string{All}} })), []string{"/conditions/locations"}},
-		{"workload identities", everything(set(func(c *Conditions) { c.ClientApplications = &ClientApplications{} })), []string{"/conditions/clientApplications"}},
-		{"risk", everything(set(func(c *Conditions) {
-			c.SignInRiskLevels, c.UserRiskLevels, c.ServicePrincipalRiskLevels, c.InsiderRiskLevels, c.AgentIDRiskLevels = []string{"high"}, []string{"high"}, []string{"high"}, "minor", "high"
-		})), []string{"/conditions/signInRiskLevels", "/conditions/userRiskLevels", "/conditions/servicePrincipalRiskLevels", "/conditions/insiderRiskLevels", "/conditions/agentIdRiskLevels"}},
-		{"user actions", everything(apps(Applications{IncludeUserActions: []string{"urn:user:registerdevice"}})), []string{"/conditions/applications/includeUserActions"}},
-		{"authentication contexts", everything(apps(Applications{IncludeAuthenticationContextClassReferences: []string{"c1"}})), []string{"/conditions/applications/includeAuthenticationContextClassReferences"}},
+		{"everywhere but trusted locations", everything(places([]string{All}, AllTrusted, MFATrustedIPs)), nil},
+		{"a location by its id", everything(places([]string{office, AllTrusted}, atHome)), nil},
+		{"no location", everything(places(nil, AllTrusted)), []string{"/conditions/locations/includeLocations"}},
+		{"a location beside all", everything(places([]string{All, office})), []string{"/conditions/locations/includeLocations"}},
+		{"locations that are none", everything(places([]string{"Office"}, "Home")), []string{"/conditions/locations/includeLocations/0", "/conditions/locations/excludeLocations/0"}},
+		{"the trusted addresses of a setting that is not here", everything(places([]string{MFATrustedIPs})), []string{"/conditions/locations/includeLocations"}},
+
+		{"workload identities", workloads(OwnServicePrincipals), nil},
+		{"a workload identity by its id", workloads(robot), nil},
+		{"a workload identity that is none", workloads("robot"), []string{"/conditions/clientApplications/includeServicePrincipals/0"}},
+		{"no workload identity", workloads(), []string{"/conditions/clientApplications/includeServicePrincipals"}},
+		{"workload identities and people", with(workloads(robot), []func(*Policy){users(Users{IncludeUsers: []string{All}})}), []string{"/conditions/users/includeUsers"}},
+		{"workload identities and a group", with(workloads(robot), []func(*Policy){users(Users{IncludeGroups: []string{pilotGroup}})}), []string{"/conditions/users/includeUsers"}},
+		{"a filter for service principals", with(workloads(robot), []func(*Policy){set(func(c *Conditions) { c.ClientApplications.ServicePrincipalFilter = &Filter{"include", "x"} })}),
+			[]string{"/conditions/clientApplications/servicePrincipalFilter"}},
+		{"agent identities", with(workloads(robot), []func(*Policy){set(func(c *Conditions) { c.ClientApplications.IncludeAgentIDServicePrincipals = []string{All} })}),
+			[]string{"/conditions/clientApplications/includeAgentIdServicePrincipals"}},
+
+		{"risk, report-only", everything(state(ReportOnly), set(allRisks)), nil},
+		{"risk, On", everything(set(allRisks)),
+			[]string{"/conditions/signInRiskLevels", "/conditions/userRiskLevels", "/conditions/servicePrincipalRiskLevels", "/conditions/insiderRiskLevels"}},
+		{"risks that are none", everything(state(ReportOnly), set(func(c *Conditions) {
+			c.SignInRiskLevels, c.InsiderRiskLevels, c.AgentIDRiskLevels = []RiskLevel{"huge"}, "minor,huge", "high"
+		})), []string{"/conditions/signInRiskLevels/0", "/conditions/insiderRiskLevels", "/conditions/agentIdRiskLevels"}},
+
+		{"a user action", everything(apps(Applications{IncludeUserActions: []string{string(RegisterDevice)}})), nil},
+		{"a user action that is none", everything(apps(Applications{IncludeUserActions: []string{"urn:user:dance"}})), []string{"/conditions/applications/includeUserActions/0"}},
+		{"an authentication context", everything(apps(Applications{IncludeAuthenticationContextClassReferences: []string{"c1", "c99"}})), nil},
+		{"authentication contexts that are none", everything(apps(Applications{IncludeAuthenticationContextClassReferences: []string{"c0", "c100", "c01", "1"}})),
+			[]string{"/conditions/applications/includeAuthenticationContextClassReferences/0", "/conditions/applications/includeAuthenticationContextClassReferences/1",
+				"/conditions/applications/includeAuthenticationContextClassReferences/2", "/conditions/applications/includeAuthenticationContextClassReferences/3"}},
+		{"resources and a user action", everything(apps(Applications{IncludeApplications: []string{All}, IncludeUserActions: []string{string(RegisterDevice)}})), []string{"/conditions/applications"}},
+		{"a resource excluded from a user action", everything(apps(Applications{ExcludeApplications: []string{otherApp}, IncludeUserActions: []string{string(RegisterDevice)}})),
+			[]string{"/conditions/applications/excludeApplications"}},
+		{"the administration", everything(apps(Applications{IncludeApplications: []string{AdminPortals}})), nil},
 		{"a filter for applications", everything(apps(Applications{ApplicationFilter: &Filter{"include", "x"}})), []string{"/conditions/applications/applicationFilter"}},
-		{"guests by kind", everything(users(Users{IncludeGuestsOrExternalUsers: &ExternalUsers{}, ExcludeGuestsOrExternalUsers: &ExternalUsers{}})),
-			[]string{"/conditions/users/includeGuestsOrExternalUsers", "/conditions/users/excludeGuestsOrExternalUsers"}},
+
+		{"guests by kind and home", everything(users(Users{IncludeGuestsOrExternalUsers: externals("internalGuest,b2bCollaborationGuest", fabrikam), ExcludeGuestsOrExternalUsers: externals("serviceProvider")})), nil},
+		{"guests of a kind that is none", everything(users(Users{IncludeUsers: []string{All}, ExcludeGuestsOrExternalUsers: externals("aunt", "home")})),
+			[]string{"/conditions/users/excludeGuestsOrExternalUsers/guestOrExternalUserTypes", "/conditions/users/excludeGuestsOrExternalUsers/externalTenants/members/0"}},
+		{"guests of an enumeration without tenants", everything(users(Users{IncludeGuestsOrExternalUsers: &ExternalUsers{"serviceProvider", &ExternalTenants{"enumerated", nil}}})),
+			[]string{"/conditions/users/includeGuestsOrExternalUsers/externalTenants/members"}},
 		{"lists of devices", everything(set(func(c *Conditions) { c.Devices = &Devices{IncludeDevices: []string{All}} })), []string{"/conditions/devices"}},
 
 		{"block alone", everything(grants("OR", "block")), nil},
@@ -86,11 +117,15 @@ func TestValidate(t *testing.T) {
 		{"an unknown operator", everything(grants("XOR", "mfa")), []string{"/grantControls/operator"}},
 		{"no control", everything(grants("OR")), []string{"/grantControls"}},
 		{"mfa and a strength", everything(state(ReportOnly), func(p *Policy) {
-			p.GrantControls = &GrantControls{Operator: "AND", BuiltInControls: []string{"mfa"}, AuthenticationStrength: &AuthenticationStrength{ID: "x"}}
+			p.GrantControls = &GrantControls{Operator: "AND", BuiltInControls: []string{"mfa"}, AuthenticationStrength: &AuthenticationStrength{ID: StrengthMFA}}
 		}), []string{"/grantControls/authenticationStrength"}},
 		{"a control that cannot be enforced, On", everything(grants("OR", "mfa", "approvedApplication")), []string{"/grantControls"}},
 		{"a control that cannot be enforced, report-only", everything(grants("OR", "mfa", "approvedApplication"), state(ReportOnly)), nil},
-		{"a control that cannot be enforced, off", everything(grants("OR", "passwordChange"), state(Disabled)), nil},
+		{"a control that cannot be enforced, off", everything(grants("OR", "compliantApplication"), state(Disabled)), nil},
+		{"a password change", everything(grants("AND", "mfa", "passwordChange"), state(ReportOnly), set(func(c *Conditions) { c.UserRiskLevels = []RiskLevel{RiskHigh} })), nil},
+		{"a password change by itself", everything(grants("OR", "passwordChange"), state(ReportOnly)), []string{"/grantControls/builtInControls"}},
+		{"a strength", everything(strength(StrengthPhishingResistant)), nil},
+		{"a strength that is none", everything(strength("00000000-0000-0000-0000-000000000009")), []string{"/grantControls/authenticationStrength/id"}},
 		{"terms of use, On", everything(func(p *Policy) { p.GrantControls = &GrantControls{Operator: "AND", TermsOfUse: []string{"x"}} }), []string{"/grantControls"}},
 
 		{"session controls that are only kept", everything(session(SessionControls{SecureSignInSession: &Switch{true}, ApplicationEnforcedRestrictions: &Switch{true},
@@ -100,6 +135,11 @@ func TestValidate(t *testing.T) {
 			[]string{"/sessionControls/cloudAppSecurity/cloudAppSecurityType", "/sessionControls/persistentBrowser/mode", "/sessionControls/continuousAccessEvaluation/mode", "/sessionControls/signInFrequency/type"}},
 		{"a frequency that does not go together", everything(session(SessionControls{SignInFrequency: &SignInFrequency{FrequencyInterval: "timeBased", AuthenticationType: "secondaryAuthentication"}})),
 			[]string{"/sessionControls/signInFrequency"}},
+		{"a frequency without a unit", everything(session(SessionControls{SignInFrequency: &SignInFrequency{IsEnabled: true, Value: &seven}})), []string{"/sessionControls/signInFrequency"}},
+		{"a frequency that is too long", everything(session(SessionControls{SignInFrequency: &SignInFrequency{IsEnabled: true, Value: &tooMany, Type: "days"}})), []string{"/sessionControls/signInFrequency/value"}},
+		{"every time", everything(session(SessionControls{SignInFrequency: &SignInFrequency{IsEnabled: true, FrequencyInterval: "everyTime"}})), nil},
+		{"a persistent browser for one resource", tokenProtection(session(SessionControls{PersistentBrowser: &PersistentBrowser{true, PersistNever}})), []string{"/sessionControls/persistentBrowser"}},
+		{"a persistent browser for all", everything(session(SessionControls{PersistentBrowser: &PersistentBrowser{true, PersistNever}})), nil},
 		{"several problems at once", everything(named("", ""), state("x"), noClients, grants("OR", "block", "mfa")),
 			[]string{"/displayName", "/state", "/conditions/clientAppTypes", "/grantControls/builtInControls"}},
 	} {
@@ -113,7 +153,7 @@ func TestValidate(t *testing.T) {
 					t.Errorf("%+v has no reason or no remedy", p)
 				}
 			}
-			if _, err := NewSet([]Policy{tt.policy}, nil); err != nil && found == nil {
+			if _, err := NewSet([]Policy{tt.policy}, someLocations); err != nil && found == nil {
 				t.Errorf("Validate lets in what NewSet refuses: %v", err)
 			}
 		})
@@ -152,7 +192,7 @@ func TestDecode(t *testing.T) {
 		t.Errorf("Validate: %v", err)
 	}
 	want := Conditions{Users: Users{IncludeUsers: []string{}, IncludeGroups: []string{pilotGroup}}, Applications: Applications{IncludeApplications: []string{"00000002-0000-0ff1-ce00-000000000000"}},
-		Platforms: &Platforms{IncludePlatforms: []Platform{IOS}}, ClientAppTypes: []ClientAppType{MobileAppsAndDesktopClients}, SignInRiskLevels: []string{},
+		Platforms: &Platforms{IncludePlatforms: []Platform{IOS}}, ClientAppTypes: []ClientAppType{MobileAppsAndDesktopClients}, SignInRiskLevels: []RiskLevel{},
 		Devices: &Devices{DeviceFilter: &Filter{FilterExcludes, `device.model -eq "x"`}}}
 	if diff := cmp.Diff(want, p.Conditions); diff != "" {
 		t.Errorf("conditions (-want +got):\n%s", diff)
