@@ -15,6 +15,9 @@ import (
 // codeUnknownObject is the number by which clients know a policy that names an object that is not there.
 const codeUnknownObject = 1007
 
+// codeNeedsP2 is the number of a condition that the tenant's licences do not include.
+const codeNeedsP2 = 1039
+
 // Policies returns the Conditional Access policies of the caller's tenant.
 func (s *Service) Policies(ctx context.Context, c Caller) ([]policy.Policy, error) {
 	if err := Authorize(c, ReadPolicies); err != nil {
@@ -241,10 +244,37 @@ func (s *Service) mayStore(ctx context.Context, c Caller, p policy.Policy) error
 	if err := s.checkResources(ctx, c.Tenant, p.Conditions.Applications, &found); err != nil {
 		return err
 	}
+	if err := s.checkLocations(ctx, c.Tenant, p.Conditions.Locations, &found); err != nil {
+		return err
+	}
 	for i := range found {
 		found[i].Code = codeUnknownObject
 	}
+	if err := s.checkRisk(ctx, c.Tenant, p, &found); err != nil {
+		return err
+	}
 	return found.err()
+}
+
+// checkRisk refuses conditions on risk in a tenant without the licence that includes them.
+func (s *Service) checkRisk(ctx context.Context, tenant directory.TenantID, p policy.Policy, found *problems) error {
+	pointers := p.Risky()
+	if len(pointers) == 0 {
+		return nil
+	}
+	licences, err := s.Store.Licences(ctx, tenant)
+	if err != nil {
+		return fmt.Errorf("list licences: %w", err)
+	}
+	if directory.HasP2(licences) {
+		return nil
+	}
+	for _, pointer := range pointers {
+		*found = append(*found, Problem{Pointer: pointer, Code: codeNeedsP2,
+			Message: "A condition on risk needs a licence of Microsoft Entra ID P2 (AAD_PREMIUM_P2).",
+			Remedy:  "Take the condition out, or let a Global Administrator add the licence."})
+	}
+	return nil
 }
 
 func (s *Service) checkPeople(ctx context.Context, tenant directory.TenantID, u policy.Users, found *problems) error {

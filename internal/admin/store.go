@@ -102,8 +102,13 @@ type DeviceStore interface {
 	CreateSyncedDevice(ctx context.Context, d device.Device, e audit.Entry) error
 }
 
-// PolicyStore keeps the Conditional Access policies of a tenant. A change is in force for the next request (P06).
+// PolicyStore keeps the Conditional Access policies and the named locations of a tenant. A change is in force for the next
+// request (P06). A policy that names a location which is not there is directory.ErrNotFound; a location that a policy names
+// cannot be deleted: directory.ErrInUse.
 type PolicyStore interface {
+	Locations(ctx context.Context, tenant directory.TenantID) ([]policy.NamedLocation, error)
+	PutLocation(ctx context.Context, tenant directory.TenantID, l policy.NamedLocation, e audit.Entry) error
+	DeleteLocation(ctx context.Context, tenant directory.TenantID, id string, e audit.Entry) error
 	Policies(ctx context.Context, tenant directory.TenantID) ([]policy.Policy, error)
 	PutPolicy(ctx context.Context, tenant directory.TenantID, p policy.Policy, e audit.Entry) error
 	DeletePolicy(ctx context.Context, tenant directory.TenantID, id string, e audit.Entry) error

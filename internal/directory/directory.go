@@ -6,6 +6,7 @@ package directory
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,6 +15,7 @@ import (
 var (
 	ErrNotFound = errors.New("directory: no such object")
 	ErrExists   = errors.New("directory: an object with this name exists")
+	ErrInUse    = errors.New("directory: another object needs this one")
 )
 
 // A TenantID is the lower-case GUID of a tenant.
@@ -226,18 +228,16 @@ type Licence struct {
 }
 
 // HasP1 reports whether one of the licences gives Conditional Access now (S10). Premium P2 includes P1.
-func HasP1(licences []Licence) bool {
-	for _, l := range licences {
-		if l.CapabilityStatus != CapabilityActive {
-			continue
-		}
-		for _, plan := range l.ServicePlans {
-			if plan == ServicePlanP1 || plan == ServicePlanP2 {
-				return true
-			}
-		}
-	}
-	return false
+func HasP1(licences []Licence) bool { return hasPlan(licences, ServicePlanP1, ServicePlanP2) }
+
+// HasP2 reports whether one of the licences gives conditions on risk now.
+func HasP2(licences []Licence) bool { return hasPlan(licences, ServicePlanP2) }
+
+func hasPlan(licences []Licence, plans ...string) bool {
+	return slices.ContainsFunc(licences, func(l Licence) bool {
+		return l.CapabilityStatus == CapabilityActive &&
+			slices.ContainsFunc(l.ServicePlans, func(plan string) bool { return slices.Contains(plans, plan) })
+	})
 }
 
 // SplitUPN returns the two parts of a user principal name in lower case; ok is false where name has not that form.

@@ -19,7 +19,10 @@
 // method satisfies whatever a policy includes and nothing that it excludes.
 package policy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Policy is a Conditional Access policy. Its JSON form is Microsoft Graph's conditionalAccessPolicy, which is also how
 // it is stored; members that this package does not evaluate are kept, and Validate says which of them it refuses.
@@ -184,6 +187,16 @@ type AuthenticationFlows struct {
 type Locations struct {
 	IncludeLocations []string `json:"includeLocations,omitempty"`
 	ExcludeLocations []string `json:"excludeLocations,omitempty"`
+}
+
+// Named returns the ids of the named locations that the policy rests on, and not those that stand for others.
+func (l *Locations) Named() []string {
+	if l == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Concat(l.IncludeLocations, l.ExcludeLocations), func(id string) bool {
+		return id == All || id == AllTrusted || id == MFATrustedIPs
+	})
 }
 
 // ClientApplications are workload identities: ids of service principals, or OwnServicePrincipals.

@@ -37,6 +37,9 @@ func (db *DB) PutPolicy(ctx context.Context, tenant directory.TenantID, p policy
 		return wrap("encode policy", err)
 	}
 	return db.change(ctx, row, func(ctx context.Context, tx *tx) error {
+		if err := tx.locationsExist(ctx, tenant, p.Conditions.Locations.Named()); err != nil {
+			return err
+		}
 		const query = `
 			INSERT INTO policies (tenant_id, id, document) VALUES ($1, $2, $3)
 			ON CONFLICT (tenant_id, id) DO UPDATE SET document = excluded.document`

@@ -341,6 +341,16 @@ func locations(_ *testing.T, w *world) {
 		w.t.Errorf("versions %d, %d, %d do not rise", start, changed, deleted)
 	}
 	w.want("delete it again", w.db.DeleteLocation(w.ctx, contoso, office.ID, w.entry(contoso)), directory.ErrNotFound)
+
+	// A policy whose location is missing could not be compiled, and the tenant's every sign-in would be refused.
+	p := policy.Policy{ID: string(of(contoso, "inside")), DisplayName: "Inside", State: policy.Enabled}
+	p.Conditions.Locations = &policy.Locations{IncludeLocations: []string{policy.All}, ExcludeLocations: []string{office.ID, policy.AllTrusted}}
+	w.want("a policy that names it now", w.db.PutPolicy(w.ctx, contoso, p, w.entry(contoso)), directory.ErrNotFound)
+	w.must(w.db.PutLocation(w.ctx, contoso, office, w.entry(contoso)))
+	w.must(w.db.PutPolicy(w.ctx, contoso, p, w.entry(contoso)))
+	w.want("delete what a policy names", w.db.DeleteLocation(w.ctx, contoso, office.ID, w.entry(contoso)), directory.ErrInUse)
+	w.must(w.db.DeletePolicy(w.ctx, contoso, p.ID, w.entry(contoso)))
+	w.must(w.db.DeleteLocation(w.ctx, contoso, office.ID, w.entry(contoso)))
 }
 
 // P06: whoever asks for the version sees every change.

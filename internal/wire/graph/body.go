@@ -42,6 +42,11 @@ func (q *request) read(into any) error {
 	if err != nil {
 		return err
 	}
+	return decode(data, into)
+}
+
+// decode is read for bytes that are there already.
+func decode(data []byte, into any) error {
 	tree, repeated, err := parseJSON(data)
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ import (
 
 	"boundgate/internal/admin"
 	"boundgate/internal/directory"
+	"boundgate/internal/policy"
 	"boundgate/internal/signinlog"
 
 	"github.com/google/uuid"
@@ -114,11 +115,12 @@ type handler struct {
 // routesOf is every URL of this package. Fixed segments match without regard to case.
 func routesOf(h *handler) []route {
 	const (
-		users    = "/users/{id}"
-		groups   = "/groups/{id}"
-		policies = "/identity/conditionalAccess/policies"
-		roles    = "/roleManagement/directory/"
-		tenants  = "/boundgate/tenants"
+		users     = "/users/{id}"
+		groups    = "/groups/{id}"
+		policies  = "/identity/conditionalAccess/policies"
+		locations = "/identity/conditionalAccess/namedLocations"
+		roles     = "/roleManagement/directory/"
+		tenants   = "/boundgate/tenants"
 	)
 	return []route{
 		{"GET", "/organization", h.organization, nil},
@@ -206,6 +208,17 @@ func routesOf(h *handler) []route {
 		{"GET", policies + "/{id}", h.policy, nil},
 		{"PATCH", policies + "/{id}", h.updatePolicy, nil},
 		{"DELETE", policies + "/{id}", h.deletePolicy, nil},
+
+		{"GET", locations, h.locations(""), filterOnly},
+		{"POST", locations, h.createLocation, nil},
+		{"GET", locations + "/microsoft.graph.ipNamedLocation", h.locations(policy.IPLocation), filterOnly},
+		{"GET", locations + "/graph.ipNamedLocation", h.locations(policy.IPLocation), filterOnly},
+		{"GET", locations + "/microsoft.graph.countryNamedLocation", h.locations(policy.CountryLocation), filterOnly},
+		{"GET", locations + "/graph.countryNamedLocation", h.locations(policy.CountryLocation), filterOnly},
+		{"GET", locations + "/{id}", h.location, nil},
+		{"PATCH", locations + "/{id}", h.updateLocation, nil},
+		{"PUT", locations + "/{id}", h.updateLocation, nil},
+		{"DELETE", locations + "/{id}", h.deleteLocation, nil},
 
 		{"GET", "/auditLogs/signIns", h.signIns, []string{"$filter", "$top", "$skiptoken"}},
 		{"GET", "/auditLogs/signIns/{id}", h.signIn, nil},
