@@ -39,6 +39,9 @@ type Factor struct {
 	SignCount  uint32
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero where it has never been used
+
+	// UserVerified is true where the passkey has just verified its user. It belongs to the answer and is not kept.
+	UserVerified bool
 }
 
 // A Summary is what may be told of a factor, to administrators and in audit rows: nothing that it proves itself with.

@@ -86,6 +86,18 @@ func (f Factor) credential() (webauthn.Credential, error) {
 
 // BeginRegistration makes a challenge for a new passkey of a person. The options go to navigator.credentials.create.
 func (p *Passkeys) BeginRegistration(who Person, known []Factor) (options json.RawMessage, state []byte, err error) {
+	return p.beginRegistration(who, known)
+}
+
+// BeginVerifiedRegistration is BeginRegistration for a passkey that verifies its user, by a PIN or a finger: it refuses any
+// other answer.
+func (p *Passkeys) BeginVerifiedRegistration(who Person, known []Factor) (options json.RawMessage, state []byte, err error) {
+	return p.beginRegistration(who, known, webauthn.WithAuthenticatorSelection(protocol.AuthenticatorSelection{
+		ResidentKey: protocol.ResidentKeyRequirementDiscouraged, UserVerification: protocol.VerificationRequired,
+	}))
+}
+
+func (p *Passkeys) beginRegistration(who Person, known []Factor, how ...webauthn.RegistrationOption) (options json.RawMessage, state []byte, err error) {
 	if p.lib == nil {
 		return nil, nil, ErrUnavailable
 	}
@@ -97,7 +109,7 @@ func (p *Passkeys) BeginRegistration(who Person, known []Factor) (options json.R
 	for _, c := range h.credentials {
 		exclude = append(exclude, c.Descriptor())
 	}
-	creation, session, err := p.lib.BeginRegistration(h, webauthn.WithExclusions(exclude))
+	creation, session, err := p.lib.BeginRegistration(h, append(how, webauthn.WithExclusions(exclude))...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("begin to register a passkey: %w", err)
 	}
@@ -124,12 +136,21 @@ func (p *Passkeys) FinishRegistration(who Person, state, response []byte, at tim
 	}
 	return Factor{
 		ID: uuid.NewString(), Tenant: who.Tenant, User: who.User, Kind: PassKey, DisplayName: "Passkey", Credential: record,
-		SignCount: c.Authenticator.SignCount, CreatedAt: at,
+		SignCount: c.Authenticator.SignCount, CreatedAt: at, UserVerified: c.Flags.UserVerified,
 	}, nil
 }
 
 // BeginAssertion makes a challenge for one of the person's passkeys. The options go to navigator.credentials.get.
 func (p *Passkeys) BeginAssertion(who Person, known []Factor) (options json.RawMessage, state []byte, err error) {
+	return p.beginAssertion(who, known)
+}
+
+// BeginVerifiedAssertion is BeginAssertion for a passkey that verifies its user: it refuses any other answer.
+func (p *Passkeys) BeginVerifiedAssertion(who Person, known []Factor) (options json.RawMessage, state []byte, err error) {
+	return p.beginAssertion(who, known, webauthn.WithUserVerification(protocol.VerificationRequired))
+}
+
+func (p *Passkeys) beginAssertion(who Person, known []Factor, how ...webauthn.LoginOption) (options json.RawMessage, state []byte, err error) {
 	if p.lib == nil {
 		return nil, nil, ErrUnavailable
 	}
@@ -137,7 +158,7 @@ func (p *Passkeys) BeginAssertion(who Person, known []Factor) (options json.RawM
 	if err != nil {
 		return nil, nil, err
 	}
-	assertion, session, err := p.lib.BeginLogin(h)
+	assertion, session, err := p.lib.BeginLogin(h, how...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("begin to use a passkey: %w", err)
 	}
@@ -165,7 +186,7 @@ func (p *Passkeys) FinishAssertion(who Person, known []Factor, state, response [
 	for _, f := range known {
 		own, err := f.credential()
 		if f.Kind == PassKey && err == nil && string(own.ID) == string(c.ID) {
-			f.SignCount = c.Authenticator.SignCount
+			f.SignCount, f.UserVerified = c.Authenticator.SignCount, c.Flags.UserVerified
 			return f, nil
 		}
 	}

@@ -38,6 +38,8 @@ type Code struct {
 	Nonce     string // OpenID Connect nonce, for the ID token
 	// Capabilities are those that the client stated in its claims parameter (xms_cc).
 	Capabilities []string
+	// Contexts are the authentication contexts that the access token is to stand for (acrs).
+	Contexts []string `json:",omitempty"`
 
 	// Session is the Primary Refresh Token session that the code belongs to; "" for none. Device and Registration are those
 	// of the session or, without one, of the device that proved itself to the authorization endpoint.
@@ -66,7 +68,8 @@ type DeviceCode struct {
 	Resource     string // v1
 	Scope        string
 	Capabilities []string
-	From         From // the device that asks
+	Contexts     []string `json:",omitempty"` // as in Code
+	From         From     // the device that asks
 	IssuedAt     time.Time
 	ExpiresAt    time.Time
 	// Approval says who approved; nil while nobody has.

@@ -70,6 +70,8 @@ type attempt struct {
 	verdict policy.Verdict
 
 	missingConsent []string
+	// passkeyAsked is true where nothing but a passkey that verifies its user helps now.
+	passkeyAsked bool
 
 	// issue
 	grant   token.Grant
@@ -165,6 +167,9 @@ func (a *attempt) guest() bool { return a.home.ID != "" && a.home.ID != a.tenant
 // a bound session says what is missing.
 func (a *attempt) verdictError() *aadsts.Error {
 	if cause := a.verdict.Cause; cause.Refuses() {
+		if cause.Requirement == policy.RequireRecentSignIn && a.atAuthorize() {
+			return aadsts.FreshSignInNeeded // which the pages can mend at once
+		}
 		if cause.Err.Code != aadsts.TokenProtectionRequired.Code {
 			return a.challenged(a.untrusted(cause), cause)
 		}

@@ -203,6 +203,8 @@ type Explanation struct {
 	// Policy and Requirement are those of the cause; "" where no policy refuses.
 	Policy      string
 	Requirement policy.Requirement
+	// Passkey is true where a second factor is missing and only a passkey that verifies its user will do.
+	Passkey bool
 	Scopes      []string // what consent is missing for
 	// ClientKnown is true where the redirect URI is known to be the client's, so that an answer may be sent there.
 	ClientKnown bool
@@ -214,7 +216,7 @@ func (a *attempt) explain() Explanation {
 	e := Explanation{
 		Account: a.account(), Application: a.appName(), Resource: a.resource.DisplayName, Organisation: a.tenant.DisplayName,
 		Guest: a.guest(), Device: a.device, Proven: a.deviceProven(), Binding: a.binding, Scopes: a.missingConsent, ClientKnown: a.platformAsked != "",
-		Policy: a.verdict.Cause.PolicyName, Requirement: a.verdict.Cause.Requirement,
+		Policy: a.verdict.Cause.PolicyName, Requirement: a.verdict.Cause.Requirement, Passkey: a.passkeyAsked,
 	}
 	if a.app != nil {
 		e.MinimumVersion, e.BrokerOption, e.StatedVersion = a.app.MinimumVersion, a.app.BrokerOption, a.evidence.AppVersion

@@ -10,6 +10,7 @@ import (
 	"boundgate/internal/aadsts"
 	"boundgate/internal/directory"
 	"boundgate/internal/journal"
+	"boundgate/internal/policy"
 	"boundgate/internal/prt"
 	"boundgate/internal/session"
 )
@@ -135,6 +136,27 @@ func (a *attempt) signInBrowser(r session.Browser, persistent bool) error {
 	a.cookie = Cookie{Text: prt.Secret(text), Persistent: persistent, Known: a.known()}
 	a.browser = &r
 	return nil
+}
+
+// keepBrowser makes the browser keep its session as the policies say: one that they want gone with the browser's windows
+// loses its place on the disk, whichever application put it there. Another tenant's policies lengthen nothing.
+func (a *attempt) keepBrowser() error {
+	if !a.atAuthorize() || a.browser == nil {
+		return nil
+	}
+	r := *a.browser
+	switch {
+	case a.verdict.PersistentBrowser == policy.PersistNever && r.Persistent:
+		if end := a.at.Add(session.BrowserLifetime); end.Before(r.ExpiresAt) {
+			r.ExpiresAt = end
+		}
+	case a.verdict.PersistentBrowser == policy.PersistAlways && !r.Persistent && a.effects.Browser != nil && !a.guest():
+		r.ExpiresAt = a.at.Add(session.PersistentBrowserLifetime)
+	default:
+		return nil
+	}
+	r.Persistent = !r.Persistent
+	return a.signInBrowser(r, r.Persistent)
 }
 
 // SignOut ends what is signed in in a browser: one account, or all where user is "".

@@ -161,7 +161,7 @@ func (s *Service) issueCode(a *attempt) error {
 	c := session.Code{
 		Hash: hash, Family: uuid.NewString(), Tenant: a.tenant.ID, User: a.user.ID, Client: a.client, Home: a.home.ID,
 		HomeUser: a.homeUser.ID, RedirectURI: a.req.Code.RedirectURI, Platform: string(a.platformAsked),
-		Challenge: a.req.Code.Challenge, Resource: w.resource, Scope: w.scope, Nonce: a.req.Nonce, Capabilities: a.req.Capabilities,
+		Challenge: a.req.Code.Challenge, Resource: w.resource, Scope: w.scope, Nonce: a.req.Nonce, Capabilities: a.req.Capabilities, Contexts: a.req.Demand.Contexts,
 		From: a.from(), Origin: a.origin, Interactive: a.origin.Fresh, IssuedAt: a.at, ExpiresAt: a.at.Add(session.CodeLifetime),
 	}
 	c.Origin.Fresh = false

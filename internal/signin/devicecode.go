@@ -47,7 +47,7 @@ func (s *Service) BeginDevice(ctx context.Context, req Request) (DeviceAuthoriza
 		at := s.Now()
 		err = s.Sessions.PutDeviceCode(ctx, session.DeviceCode{
 			Hash: hash, UserCode: hashUserCode(userCode), PathTenant: strings.ToLower(req.PathTenant), Version: int(req.Version), Client: client,
-			Resource: req.Resource, Scope: req.Scope, Capabilities: req.Capabilities, From: boundedFrom(req.From),
+			Resource: req.Resource, Scope: req.Scope, Capabilities: req.Capabilities, Contexts: req.Demand.Contexts, From: boundedFrom(req.From),
 			IssuedAt: at, ExpiresAt: at.Add(session.DeviceCodeLifetime),
 		})
 		if err == nil {

@@ -16,6 +16,7 @@ import (
 	"boundgate/internal/directory"
 	"boundgate/internal/factor"
 	"boundgate/internal/journal"
+	"boundgate/internal/policy"
 	"boundgate/internal/session"
 )
 
@@ -40,10 +41,15 @@ func (s *Service) checkFactor(ctx context.Context, a *attempt, answer FactorAnsw
 	if err != nil {
 		return err
 	}
-	if !a.origin.Strength.Has(session.MultiFactor) {
-		a.origin.Strength = append(slices.Clone(a.origin.Strength), session.MultiFactor)
-	}
+	a.strengthen(session.MultiFactor)
 	return nil
+}
+
+// strengthen adds what the person has shown to the session.
+func (a *attempt) strengthen(by string) {
+	if !a.origin.Strength.Has(by) {
+		a.origin.Strength = append(slices.Clone(a.origin.Strength), by)
+	}
 }
 
 // useCode tries the code on every authenticator application of the person.
@@ -71,6 +77,9 @@ func (s *Service) usePasskey(a *attempt, known []factor.Factor, p Passkey) error
 	})
 	if err != nil {
 		return aadsts.SecondFactorWrong.Because(err)
+	}
+	if used.UserVerified {
+		a.strengthen(session.Passkey)
 	}
 	a.useFactor(used, 0, used.SignCount)
 	return nil
@@ -135,6 +144,9 @@ func (s *Service) registerFactor(a *attempt, known []factor.Factor, answer Facto
 	case made.Tenant != a.home.ID || made.User != a.homeUser.ID:
 		return aadsts.SecondFactorWrong.Becausef("made for another person")
 	}
+	if made.Kind == factor.PassKey && made.UserVerified {
+		a.strengthen(session.Passkey)
+	}
 	row, err := a.registered(made)
 	if err != nil {
 		return err
@@ -187,10 +199,17 @@ func (s *Service) SecondFactors(ctx context.Context, c Browser) (FactorChoice, e
 
 // BeginPasskey makes a WebAuthn challenge: to use one of the passkeys of an account, or to register a new one. The state
 // goes back into Passkey or NewPasskey and must be kept from the person's hands.
-func (s *Service) BeginPasskey(choice FactorChoice, register bool) (options json.RawMessage, state []byte, err error) {
+//
+// A passkey that is asked for as a strength of its own has to verify its user.
+func (s *Service) BeginPasskey(choice FactorChoice, register, verified bool) (options json.RawMessage, state []byte, err error) {
 	begin := s.Passkeys.BeginAssertion
-	if register {
+	switch {
+	case register && verified:
+		begin = s.Passkeys.BeginVerifiedRegistration
+	case register:
 		begin = s.Passkeys.BeginRegistration
+	case verified:
+		begin = s.Passkeys.BeginVerifiedAssertion
 	}
 	options, state, err = begin(choice.Person, choice.Known)
 	if err != nil {
@@ -210,6 +229,16 @@ func (s *Service) asksFactor(ctx context.Context, a *attempt, refusal *aadsts.Er
 		return err
 	}
 	if len(known) == 0 {
+		a.passkeyAsked = a.verdict.Cause.Requirement == policy.RequirePasskey
+		return aadsts.SecondFactorUnregistered
+	}
+	if a.verdict.Cause.Requirement != policy.RequirePasskey {
+		return refusal
+	}
+	// A passkey is used, or set up by a session that has shown a second factor; until it has, its other factor is asked for.
+	hasPasskey := slices.ContainsFunc(known, func(f factor.Factor) bool { return f.Kind == factor.PassKey })
+	a.passkeyAsked = hasPasskey || a.origin.Strength.Has(session.MultiFactor)
+	if a.passkeyAsked && !hasPasskey {
 		return aadsts.SecondFactorUnregistered
 	}
 	return refusal

@@ -141,6 +141,7 @@ func (s *Service) issueTokens(a *attempt) (token.Grant, error) {
 	var err error
 	// A v1 request that names no resource gets an ID token and a refresh token only.
 	if t.identifier != "" || a.req.Version == token.V2 {
+		subject.Contexts = a.facts.Contexts // they were judged with everything else
 		audience := token.Audience{Resource: a.resource, Identifier: t.identifier, Scopes: t.scopes, Algorithm: a.resource.SigningAlgorithm}
 		if grant.AccessToken, a.tokenID, err = s.Tokens.AccessToken(a.req.Version, subject, audience, a.at); err != nil {
 			return token.Grant{}, err

@@ -2,8 +2,10 @@ package signin
 
 import (
 	"context"
+	"net/netip"
 
 	"boundgate/internal/aadsts"
+	"boundgate/internal/clientauth"
 	"boundgate/internal/device"
 	"boundgate/internal/devicefilter"
 	"boundgate/internal/directory"
@@ -12,10 +14,10 @@ import (
 )
 
 // judge lets the tenant's policies decide, all of them, for the log shows all of them. A PRT is issued and renewed without
-// policies: each application's token is judged. Policies are about people: a client that asks for itself is not judged, and
-// neither is a person who only looks at the account's own pages.
+// policies: each application's token is judged. A client that asks for itself is judged by the policies for workload
+// identities. A person who only looks at the account's own pages is not judged.
 func (s *Service) judge(ctx context.Context, a *attempt) error {
-	if a.issuesPRT() || a.visiting() || a.kind == clientCredentialsGrant {
+	if a.issuesPRT() || a.visiting() {
 		return nil
 	}
 	policies, err := s.Policies.PoliciesInForce(ctx, a.tenant.ID)
@@ -33,19 +35,92 @@ func (s *Service) judge(ctx context.Context, a *attempt) error {
 // gatherFacts collects what the policies may rest on. Of the device that is what is proven, and for a guest's device what
 // this tenant believes of the home tenant.
 func (s *Service) gatherFacts(ctx context.Context, a *attempt) error {
+	if a.kind == clientCredentialsGrant {
+		a.facts = policy.Facts{
+			At: a.at, Tenant: a.tenant.ID, HomeTenant: a.tenant.ID, ServicePrincipal: a.servicePrincipal(),
+			Audiences: audiencesOf(a.resource), Client: a.client, ClientApp: policy.MobileAppsAndDesktopClients,
+		}
+		s.place(a)
+		return nil
+	}
 	groups, roles, err := s.Directory.Memberships(ctx, a.tenant.ID, a.user.ID)
 	if err != nil {
 		return err
 	}
 	a.facts = policy.Facts{
-		At: a.at, Tenant: a.tenant.ID, User: a.user.ID, Groups: groups, Roles: roles, Guest: a.guest(), HomeTenant: a.home.ID,
-		Audiences: audiencesOf(a.resource), Client: a.client, ClientApp: a.clientApp(),
-		Platform: a.platform(), TransferMethod: a.transferMethod(), MultiFactor: a.multiFactor(), Binding: a.binding,
+		At: a.at, Tenant: a.tenant.ID, User: a.user.ID, Groups: groups, Roles: roles, ExternalKind: a.externalKind(), HomeTenant: a.home.ID,
+		Audiences: audiencesOf(a.resource), UserAction: a.userAction(), Contexts: a.contexts(), Client: a.client, ClientApp: a.clientApp(),
+		Platform: a.platform(), TransferMethod: a.transferMethod(), MultiFactor: a.carries(session.MultiFactor),
+		Passkey: a.carries(session.Passkey), AuthTime: a.origin.AuthTime, Binding: a.binding,
 	}
+	a.facts.Guest = a.facts.ExternalKind != ""
+	s.place(a)
 	if a.deviceProven() {
 		a.deviceFacts()
 	}
 	return nil
+}
+
+// place adds where the request comes from.
+func (s *Service) place(a *attempt) {
+	address, err := netip.ParseAddr(a.addressJudged())
+	if err != nil {
+		return // unknown, which is never in a policy's favour of the sender (P07)
+	}
+	a.facts.Address = address.Unmap().WithZone("")
+	if s.Countries != nil {
+		a.facts.Country = s.Countries.Country(a.facts.Address)
+	}
+}
+
+// addressJudged is the address of whoever gets the token. A web application redeems a code from its own server, with its own
+// credential: there it is that of the browser which the code was given to. A middle tier speaks for somebody whose address it
+// does not show.
+func (a *attempt) addressJudged() string {
+	switch {
+	case a.kind == onBehalfOfGrant:
+		return ""
+	case a.approves != nil:
+		return a.approves.Record.From.Address
+	case a.redeemed != nil && a.clientAuth != clientauth.None:
+		return a.redeemed.From.Address
+	}
+	return a.req.From.Address
+}
+
+// externalKind is the kind of guest that the user is; "" for a member of the tenant.
+func (a *attempt) externalKind() policy.ExternalKind {
+	switch {
+	case a.guest() && a.user.Type == directory.Guest:
+		return policy.CollaborationGuest
+	case a.guest():
+		return policy.CollaborationMember
+	case a.user.Type == directory.Guest:
+		return policy.InternalGuest
+	}
+	return ""
+}
+
+// userAction is what the person is about to do with their own account: a token for the registration service is for
+// registering a device.
+func (a *attempt) userAction() policy.UserAction {
+	if a.resource.AppID == directory.DeviceRegistration {
+		return policy.RegisterDevice
+	}
+	return ""
+}
+
+// contexts are the authentication contexts that the client asks for.
+func (a *attempt) contexts() []string {
+	switch {
+	case a.redeemed != nil:
+		return a.redeemed.Contexts
+	case a.deviceCode != nil:
+		return a.deviceCode.Contexts
+	case a.approves != nil:
+		return a.approves.Record.Contexts
+	}
+	return a.req.Demand.Contexts
 }
 
 // deviceFacts adds what is known of the proven device. Token protection itself needs no trust in the home tenant: the
@@ -92,9 +167,9 @@ func (a *attempt) transferMethod() string {
 	return a.origin.TransferMethod
 }
 
-// multiFactor reports whether the session carries a second factor that this tenant accepts.
-func (a *attempt) multiFactor() bool {
-	if !a.origin.Strength.Has(session.MultiFactor) {
+// carries reports whether the session has a strength that this tenant accepts.
+func (a *attempt) carries(strength string) bool {
+	if !a.origin.Strength.Has(strength) {
 		return false
 	}
 	return !a.guest() || a.tenant.Settings.Trusts(a.home.ID).MultiFactor

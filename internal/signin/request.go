@@ -61,6 +61,9 @@ type Demand struct {
 	MaxAge *time.Duration
 	// MultiFactor asks for a second factor (amr_values, or amr in the claims parameter).
 	MultiFactor bool
+	// Contexts are the authentication contexts, c1 to c99, that the access token is to stand for (acrs in the claims
+	// parameter).
+	Contexts []string
 }
 
 // A CodeRequest is what an authorization request asks for (RFC 6749 section 4.1.1, RFC 7636).

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"boundgate/internal/aadsts"
@@ -81,6 +82,13 @@ type Policies interface {
 	PoliciesInForce(ctx context.Context, tenant directory.TenantID) (*policy.Set, error)
 }
 
+// Countries knows in which country an address is.
+type Countries interface {
+	// Country returns ISO 3166-1 alpha-2 in upper case, policy.UnknownCountry where the address is in none that is known, and
+	// "" where it cannot be looked up.
+	Country(netip.Addr) string
+}
+
 // A Journal makes a sign-in's effects and rows durable, all or nothing, before it returns.
 type Journal interface {
 	Commit(ctx context.Context, r journal.Record) error
@@ -106,6 +114,7 @@ type Service struct {
 	Verifier  *token.Verifier
 	Nonces    *prt.Nonces
 	Attempts  *Attempts
+	Countries Countries // nil where no country is known
 	Now       func() time.Time
 	Log       *slog.Logger
 	// Observe is told of every outcome, for metrics; nil is allowed.
@@ -170,6 +179,9 @@ func (s *Service) decide(ctx context.Context, a *attempt) error {
 		}
 	}
 	if err := s.judge(ctx, a); err != nil {
+		return err
+	}
+	if err := a.keepBrowser(); err != nil {
 		return err
 	}
 	if a.evidence.ProofFailed {

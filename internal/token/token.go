@@ -61,6 +61,8 @@ type Subject struct {
 	Guest       bool
 	// Capabilities are those that the client stated (xms_cc).
 	Capabilities []string
+	// Contexts are the authentication contexts that the sign-in was judged for (acrs).
+	Contexts []string
 	// AppOnly is true where the client asks for itself; User is then its service principal.
 	AppOnly bool
 	// Roles are the application roles that an AppOnly token carries.
@@ -142,6 +144,7 @@ type wireClaims struct {
 	IdentityType      string   `json:"idtyp,omitempty"` // app
 	Roles             []string `json:"roles,omitempty"` // app
 	Capabilities      []string `json:"xms_cc,omitempty"`
+	Contexts          []string `json:"acrs,omitempty"` // access tokens alone
 	// SignIn says what this server must know of the sign-in when the token comes back to it.
 	SignIn *signInClaim `json:"boundgate_sign_in,omitempty"`
 }
@@ -178,7 +181,7 @@ func (i *Issuer) AccessToken(v Version, s Subject, to Audience, at time.Time) (t
 	c.UPN, c.DeviceID, c.ACR = s.UPN, s.DeviceID, "1"
 	c.AuthTime = s.Origin.AuthTime.Unix()
 	c.AMR = s.Origin.Strength
-	c.Capabilities = s.Capabilities
+	c.Capabilities, c.Contexts = s.Capabilities, s.Contexts
 	how := string(s.ClientAuth)
 	if how == "" {
 		how = string(ClientPublic)

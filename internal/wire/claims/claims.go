@@ -4,6 +4,7 @@ package claims
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +18,8 @@ const max = 8 << 10
 type Asked struct {
 	Capabilities []string // of the client, for xms_cc
 	MultiFactor  bool
+	// Contexts are the authentication contexts asked for (acrs), in order, each once.
+	Contexts []string
 }
 
 type parameter struct {
@@ -27,6 +30,7 @@ type parameter struct {
 type members struct {
 	Capabilities *wanted `json:"xms_cc"`
 	Strength     *wanted `json:"amr"`
+	Contexts     *wanted `json:"acrs"`
 }
 
 type wanted struct {
@@ -36,6 +40,35 @@ type wanted struct {
 
 func (w *wanted) has(values ...string) bool {
 	return w != nil && slices.ContainsFunc(values, func(v string) bool { return w.Value == v || slices.Contains(w.Values, v) })
+}
+
+// contexts returns the authentication contexts that are wanted. Unlike other values, one that does not exist is refused: the
+// client would take the token for one that stands for it.
+func (w *wanted) contexts() ([]string, error) {
+	if w == nil {
+		return nil, nil
+	}
+	var list []string
+	for _, c := range append([]string{w.Value}, w.Values...) {
+		if c == "" || slices.Contains(list, c) {
+			continue
+		}
+		if !context.MatchString(c) {
+			return nil, aadsts.MalformedRequest.Saying("The claims parameter asks for %q, which is no authentication context: they are c1 to c99.", clip(c))
+		}
+		list = append(list, c)
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+var context = regexp.MustCompile(`^c[1-9][0-9]?$`)
+
+func clip(s string) string {
+	if len(s) > 20 {
+		return strings.ToValidUTF8(s[:20], "") + "…"
+	}
+	return s
 }
 
 // Read reads both parameters; each may be "". Members that are not known are ignored, as the specification says.
@@ -53,6 +86,10 @@ func Read(claims, amrValues string) (Asked, error) {
 	}
 	if p.AccessToken.Capabilities.has("CP1", "cp1") {
 		asked.Capabilities = []string{"CP1"}
+	}
+	var err error
+	if asked.Contexts, err = p.AccessToken.Contexts.contexts(); err != nil {
+		return asked, err
 	}
 	for _, m := range []members{p.AccessToken, p.IDToken} {
 		asked.MultiFactor = asked.MultiFactor || m.Strength.has("mfa", "ngcmfa")

@@ -78,7 +78,7 @@ func (h handler) request(r *http.Request, f form, v token.Version) (signin.Reque
 
 func readClaims(f form, req *signin.Request) error {
 	asked, err := claims.Read(f["claims"], f["amr_values"])
-	req.Capabilities, req.Demand.MultiFactor = asked.Capabilities, asked.MultiFactor
+	req.Capabilities, req.Demand.MultiFactor, req.Demand.Contexts = asked.Capabilities, asked.MultiFactor, asked.Contexts
 	return err
 }
 

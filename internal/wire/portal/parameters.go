@@ -88,7 +88,7 @@ func (h handler) request(r *http.Request, v visit) (signin.Request, error) {
 	if err != nil {
 		return req, err
 	}
-	req.Capabilities, req.Demand.MultiFactor = asked.Capabilities, asked.MultiFactor
+	req.Capabilities, req.Demand.MultiFactor, req.Demand.Contexts = asked.Capabilities, asked.MultiFactor, asked.Contexts
 	return req, nil
 }
 

@@ -29,7 +29,7 @@ type SignIns interface {
 	Ask(ctx context.Context, req signin.Request) (signin.Asked, error)
 	Accounts(ctx context.Context, cookie prt.Secret) ([]signin.Account, error)
 	SecondFactors(ctx context.Context, c signin.Browser) (signin.FactorChoice, error)
-	BeginPasskey(choice signin.FactorChoice, register bool) (options json.RawMessage, state []byte, err error)
+	BeginPasskey(choice signin.FactorChoice, register, verified bool) (options json.RawMessage, state []byte, err error)
 	ProveDevice(ctx context.Context, jws string, home directory.TenantID, audience string) (signin.ProvenDevice, error)
 	DeviceByUserCode(ctx context.Context, userCode string) (signin.PendingDevice, error)
 	DeclineDevice(ctx context.Context, p signin.PendingDevice) error

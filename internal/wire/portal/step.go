@@ -169,10 +169,10 @@ func (h handler) next(w http.ResponseWriter, r *http.Request, v visit, err error
 			return h.showPasswordOrAccount(w, r, v, "error.busy")
 		}
 	case aadsts.MultiFactorRequired.Code:
-		v.Register, v.Policy = false, refused.Explanation.Policy
+		v.Register, v.Policy, v.Strong = false, refused.Explanation.Policy, refused.Explanation.Passkey
 		return h.showFactor(w, r, v, browser, "")
 	case aadsts.SecondFactorUnregistered.Code:
-		v.Register, v.Policy = true, refused.Explanation.Policy
+		v.Register, v.Policy, v.Strong = true, refused.Explanation.Policy, refused.Explanation.Passkey
 		return h.showFactor(w, r, v, browser, "")
 	case aadsts.SecondFactorWrong.Code:
 		if strings.HasSuffix(r.PostForm.Get("step"), "passkey") {
@@ -260,9 +260,9 @@ func (h handler) showFactor(w http.ResponseWriter, r *http.Request, v visit, bro
 	}
 	page := pages.Factor{Username: choice.Account.UPN, Policy: v.Policy}
 	for _, f := range choice.Known {
-		page.Code = page.Code || f.Kind == factor.TOTP
+		page.Code = page.Code || f.Kind == factor.TOTP && !v.Strong
 	}
-	page.Passkey, v.Passkey, err = h.SignIns.BeginPasskey(choice, false)
+	page.Passkey, v.Passkey, err = h.SignIns.BeginPasskey(choice, false, v.Strong)
 	if err != nil { // the person has none, or there can be none here
 		page.Passkey, v.Passkey = nil, nil
 	}
@@ -293,8 +293,14 @@ func (h handler) showEnrol(w http.ResponseWriter, r *http.Request, v visit, choi
 		Username: choice.Account.UPN, Policy: v.Policy, Key: drawn.Grouped(),
 		QRCode: template.HTML(svg), //nolint:gosec // drawn by this program, of rectangles alone
 	}
-	if page.Passkey, v.Passkey, err = h.SignIns.BeginPasskey(choice, true); err != nil {
+	if page.Passkey, v.Passkey, err = h.SignIns.BeginPasskey(choice, true, v.Strong); err != nil {
 		page.Passkey, v.Passkey = nil, nil
+	}
+	if v.Strong { // an authenticator application would not do
+		page.Key, page.QRCode = "", ""
+	}
+	if v.Strong && page.Passkey == nil {
+		return h.refuse(w, r, v, aadsts.MultiFactorRequired.Becausef("no passkey can be set up here: %w", err))
 	}
 	var frame pages.Frame
 	if page.Form, frame, err = h.namedForm(r, v, problem); err != nil {

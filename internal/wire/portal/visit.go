@@ -54,6 +54,8 @@ type visit struct {
 	// Register is true while a second factor is being set up; Policy is what asks for it.
 	Register bool
 	Policy   string
+	// Strong is true where only a passkey that verifies its user will do.
+	Strong bool
 	// Approving is true once the person has said yes to a device code.
 	Approving bool
 }
