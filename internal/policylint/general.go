@@ -178,18 +178,20 @@ func lookPortalsMeaning(d *draft) []sighting {
 }
 
 func lookRoles(d *draft) []sighting {
-	var found []sighting
+	var indices []int
+	var unknown []string
 	for i, id := range d.Conditions.Users.IncludeRoles {
-		if _, known := directory.RoleNames[directory.Role(id)]; known {
-			continue
+		if _, known := directory.RoleNames[directory.Role(id)]; !known {
+			indices, unknown = append(indices, i), append(unknown, id)
 		}
-		found = append(found, sighting{pointer: fmt.Sprintf("/conditions/users/includeRoles/%d", i),
-			message: fmt.Sprintf("Nobody can hold the role %s here, so it brings nobody into the policy's scope.", id),
-			mend: func(p *policy.Policy) {
-				p.Conditions.Users.IncludeRoles = without(p.Conditions.Users.IncludeRoles, []string{id})
-			}})
 	}
-	return found
+	if len(unknown) == 0 {
+		return nil
+	}
+	found := at(pointerInto("/conditions/users/includeRoles", indices), "Nobody can hold these roles here, so they bring nobody into the policy's scope: %s.", some(unknown))
+	return mendedBy(found, func(p *policy.Policy) {
+		p.Conditions.Users.IncludeRoles = without(p.Conditions.Users.IncludeRoles, unknown)
+	})
 }
 
 // lookNever finds a policy that applies to nothing, as far as its lists tell.
@@ -229,7 +231,7 @@ func lookRedundant(d *draft) []sighting {
 		include, exclude := pair.lists(&d.Policy)
 		if both := common(*include, exclude); len(both) > 0 && len(both) < len(*include) {
 			found = append(found, sighting{pointer: pair.pointer,
-				message: fmt.Sprintf("Included and excluded, and so excluded: %s.", strings.Join(both, ", ")),
+				message: fmt.Sprintf("Included and excluded, and so excluded: %s.", some(both)),
 				mend: func(p *policy.Policy) {
 					include, exclude := pair.lists(p)
 					*include = without(*include, exclude)

@@ -225,12 +225,39 @@ func protection(look func(*draft) []sighting) func(*draft) []sighting {
 	}
 }
 
-// without returns list without the members of others.
+// without returns list without the members of others. Lists can be long, and a set is quicker than looking each one up.
 func without[T comparable](list, others []T) []T {
-	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return slices.Contains(others, v) })
+	out := setOf(others)
+	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return out[v] })
 }
 
 // common returns the members of list that are among others too.
 func common[T comparable](list, others []T) []T {
-	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !slices.Contains(others, v) })
+	in := setOf(others)
+	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !in[v] })
+}
+
+func setOf[T comparable](list []T) map[T]bool {
+	set := make(map[T]bool, len(list))
+	for _, v := range list {
+		set[v] = true
+	}
+	return set
+}
+
+// some names the first of a list that may be long.
+func some[T ~string](list []T) string {
+	const enough = 5
+	if len(list) <= enough {
+		return joined(list)
+	}
+	return fmt.Sprintf("%s and %d more", joined(list[:enough]), len(list)-enough)
+}
+
+// pointerInto points at the only one of several members of a list, or at the list.
+func pointerInto(list string, indices []int) string {
+	if len(indices) == 1 {
+		return fmt.Sprintf("%s/%d", list, indices[0])
+	}
+	return list
 }

@@ -2,6 +2,7 @@ package policylint
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -167,12 +168,16 @@ var mistakes = []mistake{
 	{"the Office 365 group", "office365Selected", "J-01", nil, including(policy.Office365), nil, includeApps, true, true},                                               // S43
 	{"all resources", "allResourcesSelected", "J-02", nil, including(policy.All), nil, includeApps, true, false},                                                        // S43
 	{"a resource that does not support it", "unsupportedResource", "J-03", nil, including(exo, spo, guideResources[2], graphAPI), nil, includeApps + "/3", true, false}, // S43
-	{"Teams forgotten", "teamsNotSelected", "J-04", nil, including(exo, spo), nil, includeApps, true, false},                                                            // S43
-	{"Windows App without Windows Cloud Login", "windowsAppIncomplete", "J-05", nil, including(windowsApp[:2]...), nil, includeApps, true, false},                       // S43
-	{"client apps left alone", "clientAppsNotRestricted", "J-06", nil, clients(policy.AllClientApps), nil, clientAppTypes, true, true},                                  // S45
-	{"the browser left in", "clientAppsNotRestricted", "J-06", nil, clients(policy.Browser, policy.MobileAppsAndDesktopClients), nil, clientAppTypes, true, true},       // S45
-	{"legacy clients", "otherClientsSelected", "J-07", nil, clients(policy.MobileAppsAndDesktopClients, policy.OtherClients), nil, clientAppTypes, true, false},         // S45
-	{"no platform", "platformsNotRestricted", "J-08", nil, func(p *policy.Policy) { p.Conditions.Platforms = nil }, nil, platforms, true, false},                        // S44
+	{"the registration of devices", "unsupportedResource", "J-03", nil, func(p *policy.Policy) {
+		p.Conditions.Applications = policy.Applications{IncludeUserActions: []string{string(policy.RegisterDevice)}}
+	}, nil, "/conditions/applications/includeUserActions", false, false},
+	{"two resources that do not support it", "unsupportedResource", "J-03", nil, including(exo, policy.AdminPortals, graphAPI), nil, includeApps, true, false},
+	{"Teams forgotten", "teamsNotSelected", "J-04", nil, including(exo, spo), nil, includeApps, true, false},                                                      // S43
+	{"Windows App without Windows Cloud Login", "windowsAppIncomplete", "J-05", nil, including(windowsApp[:2]...), nil, includeApps, true, false},                 // S43
+	{"client apps left alone", "clientAppsNotRestricted", "J-06", nil, clients(policy.AllClientApps), nil, clientAppTypes, true, true},                            // S45
+	{"the browser left in", "clientAppsNotRestricted", "J-06", nil, clients(policy.Browser, policy.MobileAppsAndDesktopClients), nil, clientAppTypes, true, true}, // S45
+	{"legacy clients", "otherClientsSelected", "J-07", nil, clients(policy.MobileAppsAndDesktopClients, policy.OtherClients), nil, clientAppTypes, true, false},   // S45
+	{"no platform", "platformsNotRestricted", "J-08", nil, func(p *policy.Policy) { p.Conditions.Platforms = nil }, nil, platforms, true, false},                  // S44
 	{"every platform", "platformsNotRestricted", "J-08", nil, func(p *policy.Policy) {
 		p.Conditions.Platforms.IncludePlatforms = []policy.Platform{policy.AllPlatforms}
 	}, nil, platforms, true, false}, // S44
@@ -466,6 +471,27 @@ func TestHistoryOf(t *testing.T) {
 				t.Errorf("HistoryOf (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A policy may name thousands: each rule speaks once and names a few.
+func TestLongListsStayReadable(t *testing.T) { // P14
+	p := guide()
+	for i := range 5000 {
+		id := fmt.Sprintf("60000000-0000-4000-8000-%012d", i)
+		p.Conditions.Applications.IncludeApplications = append(p.Conditions.Applications.IncludeApplications, graphAPI)
+		p.Conditions.Users.IncludeRoles = append(p.Conditions.Users.IncludeRoles, id)
+		p.Conditions.Users.IncludeUsers = append(p.Conditions.Users.IncludeUsers, id)
+		p.Conditions.Users.ExcludeUsers = append(p.Conditions.Users.ExcludeUsers, id)
+	}
+	found := Lint(p, contoso())
+	if len(found) > 10 {
+		t.Errorf("%d findings: %v", len(found), ids(found))
+	}
+	for _, f := range found {
+		if len(f.Message) > 1000 {
+			t.Errorf("%s: %d characters", f.ID, len(f.Message))
+		}
 	}
 }
 

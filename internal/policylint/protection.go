@@ -1,7 +1,6 @@
 package policylint
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -74,25 +73,32 @@ func lookAllResources(d *draft) []sighting {
 	})
 }
 
-// lookUnsupported finds resources outside S14 that are not the organisation's own.
+// lookUnsupported finds resources outside S14 that are not the organisation's own, and user actions, which come before there is
+// a session to be bound.
 func lookUnsupported(d *draft) []sighting {
-	var found []sighting
-	for i, id := range d.Conditions.Applications.IncludeApplications {
-		name := id
-		if id != policy.AdminPortals {
-			known := slices.IndexFunc(d.resources(), func(r directory.Resource) bool { return string(r.AppID) == id })
-			if known < 0 || d.resources()[known].Supported || !d.resources()[known].BuiltIn {
-				continue
-			}
-			name = d.resources()[known].DisplayName
-		}
-		found = append(found, sighting{pointer: fmt.Sprintf("%s/%d", includeApps, i),
-			message: fmt.Sprintf("%s does not support token protection: clients that reach for it would be blocked.", name),
-			mend: func(p *policy.Policy) {
-				p.Conditions.Applications.IncludeApplications = slices.DeleteFunc(p.Conditions.Applications.IncludeApplications, func(s string) bool { return s == id })
-			}})
+	a := d.Conditions.Applications
+	if len(a.IncludeUserActions) > 0 {
+		return at("/conditions/applications/includeUserActions", "Who registers a device or a second factor has no session that is bound to a device yet: nobody could.")
 	}
-	return found
+	foreign := map[string]string{policy.AdminPortals: policy.AdminPortals}
+	for _, r := range d.resources() {
+		if r.BuiltIn && !r.Supported {
+			foreign[string(r.AppID)] = r.DisplayName
+		}
+	}
+	var indices []int
+	var found, names []string
+	for i, id := range a.IncludeApplications {
+		if name, unsupported := foreign[id]; unsupported {
+			indices, found, names = append(indices, i), append(found, id), append(names, name)
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return mendedBy(at(pointerInto(includeApps, indices), "Token protection is not supported for %s: clients that ask for it would be blocked.", some(names)), func(p *policy.Policy) {
+		p.Conditions.Applications.IncludeApplications = without(p.Conditions.Applications.IncludeApplications, found)
+	})
 }
 
 func lookTeams(d *draft) []sighting {
