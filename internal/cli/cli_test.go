@@ -292,7 +292,9 @@ func TestPolicyRollout(t *testing.T) { // S32 S40 S43 S47
 		t.Fatalf("create: %+v, want a report-only policy and no warnings but of the companions", made)
 	}
 	const name = "TP01 - Token protection - Windows native apps"
-	s.must(t, "policy", "state", name, "on")
+	if set := s.run(t, "", "policy", "state", name, "on"); set.code != cli.ExitOK || !strings.Contains(set.errOut, "warning: The policy was report-only for 0 minutes") { // S31
+		t.Errorf("state on: %+v, want a warning that it was hardly report-only", set)
+	}
 	if out := s.must(t, "policy", "list"); !strings.Contains(out, name+"  on     yes") {
 		t.Errorf("list:\n%s", out)
 	}

@@ -164,7 +164,8 @@ func (a *app) policyUpdate() *cobra.Command {
 	return cmd
 }
 
-// patchPolicy changes a policy, and asks the server for its warnings: Graph's answer to a change is empty.
+// patchPolicy changes a policy, and asks the linter for its warnings, with what history and the log say: Graph's answer to a
+// change is empty.
 func (a *app) patchPolicy(ctx context.Context, c *client, key string, body any, done string) error {
 	id, err := idOf(ctx, c, policiesPath, "policy", key)
 	if err != nil {
@@ -177,7 +178,11 @@ func (a *app) patchPolicy(ctx context.Context, c *client, key string, body any, 
 	if err := c.get(ctx, policiesPath+path(id), &p); err != nil {
 		return err
 	}
-	a.warn(p.Warnings)
+	var findings struct{ Value []warning }
+	if err := c.get(ctx, path("boundgate", "policies", id, "lint"), &findings); err != nil {
+		return err
+	}
+	a.warn(findings.Value)
 	a.say("%s: %s", p.DisplayName, done)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -284,11 +285,16 @@ type policyFile struct {
 
 // open reads a file of policies.
 func (r *lintRun) open(name string) (policyFile, error) {
-	file := policyFile{name: name}
 	data, err := r.readInput(name, "policies", maxLintFile)
 	if err != nil {
-		return file, err
+		return policyFile{}, err
 	}
+	return readPolicies(name, data)
+}
+
+// readPolicies reads a document with policies. An error says where it is not one.
+func readPolicies(name string, data []byte) (policyFile, error) {
+	file := policyFile{name: name}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	var whole json.RawMessage
 	if err := json.Unmarshal(data, &whole); err != nil {
@@ -328,18 +334,28 @@ func notJSON(data []byte, err error) error {
 	return failure("", "line %d, column %d: not JSON: %v", line, column, err)
 }
 
-// put prints a mended file, or writes it in place where it has changed.
-func (r *lintRun) put(file policyFile, changed bool) error {
-	var document any = file.policies
+// document returns the file's policies in the form that they came in.
+func (file policyFile) document() (any, error) {
 	switch {
 	case file.single:
-		document = file.policies[0]
-	case file.list != nil:
-		value, err := json.Marshal(file.policies)
-		if err != nil {
-			return fmt.Errorf("encode policies: %w", err)
-		}
-		file.list["value"], document = value, file.list
+		return file.policies[0], nil
+	case file.list == nil:
+		return file.policies, nil
+	}
+	value, err := json.Marshal(file.policies)
+	if err != nil {
+		return nil, fmt.Errorf("encode policies: %w", err)
+	}
+	list := maps.Clone(file.list)
+	list["value"] = value
+	return list, nil
+}
+
+// put prints a mended file, or writes it in place where it has changed.
+func (r *lintRun) put(file policyFile, changed bool) error {
+	document, err := file.document()
+	if err != nil {
+		return err
 	}
 	if !r.write {
 		return writeJSON(r.Out, document)
