@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"boundgate/internal/directory"
@@ -13,6 +14,7 @@ import (
 // generalRules are about every policy.
 var generalRules = []rule{
 	{"notValid", "", Error, false, "Correct the policy: it would be refused.", lookInvalid},
+	{"placeholder", "", Info, false, "Nothing, where the file is a template; else write the id.", lookPlaceholders},
 	{"everyoneLockedOut", "", Error, true, "Exclude the emergency-access accounts, or make the policy about less.", lookLockout},
 	{"noEmergencyExclusion", "", Warning, false, "Exclude the emergency-access accounts, or a group that holds them.", lookEmergencyElsewhere},
 	{"controlNotEnforceable", "", Warning, false, "Remove the control; with it the policy cannot be set On.", lookGrant},
@@ -27,7 +29,7 @@ var generalRules = []rule{
 	{"redundantAssignment", "", Info, false, "Remove it: the policy stays the same.", lookRedundant},
 }
 
-// lookInvalid finds what would be refused. What is wrong with a filter has rules of its own.
+// lookInvalid finds what would be refused. What is wrong with a filter has rules of its own, and so have placeholders.
 func lookInvalid(d *draft) []sighting {
 	var invalid *policy.InvalidError
 	if !errors.As(policy.Validate(d.Policy), &invalid) {
@@ -35,12 +37,62 @@ func lookInvalid(d *draft) []sighting {
 	}
 	var found []sighting
 	for _, p := range invalid.Problems {
-		if p.Pointer == deviceFilterRule && d.filter.wrong != nil {
+		if p.Pointer == deviceFilterRule && d.filter.wrong != nil || d.placeholderAt(p.Pointer) {
 			continue
 		}
 		found = append(found, sighting{pointer: p.Pointer, message: p.Reason, remedy: p.Remedy})
 	}
 	return found
+}
+
+// idLists are the lists of ids of a policy by their pointers.
+func idLists(c policy.Conditions) map[string][]string {
+	lists := map[string][]string{
+		includeApps: c.Applications.IncludeApplications, excludeApps: c.Applications.ExcludeApplications,
+		includeUsers: c.Users.IncludeUsers, users + "/excludeUsers": c.Users.ExcludeUsers,
+		users + "/includeGroups": c.Users.IncludeGroups, users + "/excludeGroups": c.Users.ExcludeGroups,
+		users + "/includeRoles": c.Users.IncludeRoles, users + "/excludeRoles": c.Users.ExcludeRoles,
+	}
+	if l := c.Locations; l != nil {
+		lists["/conditions/locations/includeLocations"], lists["/conditions/locations/excludeLocations"] = l.IncludeLocations, l.ExcludeLocations
+	}
+	if a := c.ClientApplications; a != nil {
+		lists["/conditions/clientApplications/includeServicePrincipals"] = a.IncludeServicePrincipals
+		lists["/conditions/clientApplications/excludeServicePrincipals"] = a.ExcludeServicePrincipals
+	}
+	return lists
+}
+
+// isPlaceholder reports whether an id stands for one that is put in later, as in files that travel between tenants.
+func isPlaceholder(id string) bool {
+	return len(id) > 2 && strings.HasPrefix(id, "<") && strings.HasSuffix(id, ">")
+}
+
+// placeholderAt reports whether a member of a list is a placeholder that may stand there: in a file that is judged by itself.
+func (d *draft) placeholderAt(pointer string) bool {
+	cut := strings.LastIndexByte(pointer, '/')
+	if d.Tenant != nil || cut < 0 {
+		return false
+	}
+	list := idLists(d.Conditions)[pointer[:cut]]
+	i, err := strconv.Atoi(pointer[cut+1:])
+	return err == nil && i >= 0 && i < len(list) && isPlaceholder(list[i])
+}
+
+// lookPlaceholders names the placeholders of a file that is judged by itself; in a tenant they are no ids.
+func lookPlaceholders(d *draft) []sighting {
+	if d.Tenant != nil {
+		return nil
+	}
+	var found []string
+	for _, list := range idLists(d.Conditions) {
+		found = append(found, slices.DeleteFunc(slices.Clone(list), func(id string) bool { return !isPlaceholder(id) })...)
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	slices.Sort(found)
+	return at("/conditions", "Placeholders stand where ids belong: %s.", some(slices.Compact(found)))
 }
 
 // lookLockout finds a policy that nobody gets past, wherever they come from.

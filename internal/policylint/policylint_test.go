@@ -234,6 +234,10 @@ var mistakes = []mistake{
 	}, nil, "/conditions/clientApplications", false, false},
 
 	{"a policy that would be refused", "notValid", "", nil, func(p *policy.Policy) { p.DisplayName = "" }, nil, "/displayName", false, false},
+	{"a placeholder in a file", "placeholder", "", nil, func(p *policy.Policy) { p.Conditions.Users.ExcludeGroups = []string{breakGlass, "<Break glass>"} },
+		func(c *Circumstances) { c.Tenant = nil }, "/conditions", false, false},
+	{"a placeholder in a tenant", "notValid", "", nil, func(p *policy.Policy) { p.Conditions.Users.ExcludeGroups = []string{breakGlass, "<Break glass>"} }, nil,
+		"/conditions/users/excludeGroups/1", false, false},
 	{"a block for everybody", "everyoneLockedOut", "", mfa, both(nobodyOut, func(p *policy.Policy) { p.GrantControls.BuiltInControls = []string{"block"} }), nil, grantControls, true, true},
 	{"a control for everybody that nobody can meet", "everyoneLockedOut", "", mfa, both(nobodyOut, func(p *policy.Policy) {
 		p.GrantControls = &policy.GrantControls{Operator: "AND", BuiltInControls: []string{"mfa", "approvedApplication"}}
@@ -379,6 +383,20 @@ func TestEveryRuleHasAMistake(t *testing.T) {
 	}
 }
 
+// The documentation lists every rule.
+func TestTheDocumentationListsEveryRule(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "policies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "### The rules")
+	for _, r := range rules {
+		if !strings.Contains(table, "`"+r.id+"`") || !strings.Contains(table, r.digest) {
+			t.Errorf("docs/policies.md does not list %s %s", r.digest, r.id)
+		}
+	}
+}
+
 // What a mended filter does to devices is what was meant: unregistered devices stay in the policy, devices that cannot comply
 // leave it.
 func TestMendedFilters(t *testing.T) { // S24 S26
@@ -422,6 +440,20 @@ func TestOfflineSaysWhatItKnows(t *testing.T) {
 	p.Conditions.Users.ExcludeGroups = nil
 	if diff := cmp.Diff([]string{"office365Selected", "noEmergencyExclusion"}, ids(Lint(p, Circumstances{}))); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
+// A file for several tenants has placeholders where each tenant has its own ids: that is no error before it is in a tenant.
+func TestPlaceholdersOfAFileAreNoErrors(t *testing.T) {
+	p := guide()
+	p.Conditions.Users.ExcludeGroups = []string{"<ExclusionTempGroup>"}
+	found := Lint(p, Circumstances{})
+	if diff := cmp.Diff([]string{"placeholder"}, ids(found)); diff != "" || !strings.Contains(found[0].Message, "<ExclusionTempGroup>") {
+		t.Errorf("findings (-want +got):\n%s%+v", diff, found)
+	}
+	p.Conditions.Users.ExcludeGroups = []string{"ExclusionTempGroup"}
+	if diff := cmp.Diff([]string{"notValid"}, ids(Lint(p, Circumstances{}))); diff != "" {
+		t.Errorf("findings without brackets (-want +got):\n%s", diff)
 	}
 }
 
