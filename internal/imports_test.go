@@ -33,7 +33,7 @@ var arrows = []struct {
 		because: "the vocabulary does not know how it is served",
 	},
 	{
-		from:    []string{"internal/policy", "internal/devicefilter"},
+		from:    []string{"internal/policy", "internal/devicefilter", "internal/policylint"},
 		reach:   []string{"database/sql", "net/http", "internal/store", "internal/logstore", "internal/wire/*", "internal/signin", "internal/token", "internal/prt", "internal/server", "internal/config"},
 		because: "a decision is a pure function: it knows no disk and no network",
 	},

@@ -54,7 +54,11 @@ type Service struct {
 	Operator directory.TenantID
 	// Keys are the deployment's signing keys.
 	Keys SigningKeys
-	Now  func() time.Time
+	// Evidence is the sign-in log; nil makes the linter's rules about it silent.
+	Evidence SignInEvidence
+	// Countries says whether the server can tell the country of an address; nil where it is not known.
+	Countries *bool
+	Now       func() time.Time
 
 	// changes lets one change that reads before it writes follow another: renaming somebody must not undo that they were
 	// disabled meanwhile.

@@ -113,6 +113,10 @@ func TestWhoMayDoWhat(t *testing.T) { // S40
 			_, err := s.Policies(ctx, c)
 			return err
 		}},
+		{"lint a policy", []directory.Role{global, caa, security, globalReader, secRead, reports, operator}, func(s *admin.Service, c admin.Caller) error {
+			_, err := s.LintDocument(ctx, c, "", []byte(tokenProtection("enabled")))
+			return err
+		}},
 		{"create a policy", []directory.Role{global, caa, security}, func(s *admin.Service, c admin.Caller) error {
 			_, _, err := s.CreatePolicy(ctx, c, []byte(tokenProtection("enabledForReportingButNotEnforced")))
 			return err
@@ -196,7 +200,7 @@ func TestObjectsOfAnotherTenantDoNotExist(t *testing.T) { // P13
 	const never = "99999999-9999-4999-8999-999999999999"
 	policyID := func(o *admintest.Organisation) string {
 		p, _, err := o.Service.CreatePolicy(ctx, admintest.Caller(fabrikam, directory.GlobalAdministrator),
-			[]byte(strings.ReplaceAll(tokenProtection("disabled"), id("Pilot"), foreign("Pilot"))))
+			[]byte(strings.NewReplacer(id("Pilot"), foreign("Pilot"), id("Break glass"), foreign("Break glass")).Replace(tokenProtection("disabled"))))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,7 +257,7 @@ func TestObjectsOfAnotherTenantDoNotExist(t *testing.T) { // P13
 // tokenProtection is the policy of the deployment guide for the pilot group, in a state.
 func tokenProtection(state string) string {
 	return `{"displayName":"TP01","state":"` + state + `","conditions":{
-		"users":{"includeGroups":["` + id("Pilot") + `"],"excludeGroups":["` + id("Pilot") + `"]},
+		"users":{"includeGroups":["` + id("Pilot") + `"],"excludeGroups":["` + id("Break glass") + `"]},
 		"applications":{"includeApplications":["00000002-0000-0ff1-ce00-000000000000"]},
 		"platforms":{"includePlatforms":["windows"]},"clientAppTypes":["mobileAppsAndDesktopClients"]},
 		"sessionControls":{"secureSignInSession":{"isEnabled":true}}}`

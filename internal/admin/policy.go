@@ -40,8 +40,8 @@ func (s *Service) Policy(ctx context.Context, c Caller, id string) (policy.Polic
 	if err != nil {
 		return policy.Policy{}, nil, err
 	}
-	warnings, err := s.warningsOf(ctx, c.Tenant, p)
-	return p, warnings, err
+	found, err := s.lint(ctx, c.Tenant, p, false)
+	return p, warningsOf(found), err
 }
 
 func findPolicy(list []policy.Policy, id string) (policy.Policy, error) {
@@ -79,6 +79,9 @@ func (s *Service) CreatePolicy(ctx context.Context, c Caller, document []byte) (
 // UpdatePolicy merges the JSON that a client sent into a policy: members that are sent replace those that are there,
 // objects member by member. Setting a policy that is off to report-only or on, or one that is report-only to on, needs a
 // licence; other changes do not, so that a lapsed licence never locks an administrator out of an enforced policy (S10).
+//
+// A policy is not set On, and one that is On not changed, so that a finding that blocks is new in it, unless the document
+// gives a reason (@boundgate.overrideReason). The reason is kept with the policy and with the findings it was given for.
 func (s *Service) UpdatePolicy(ctx context.Context, c Caller, id string, document []byte) (policy.Policy, []Warning, error) {
 	defer s.oneAtATime()()
 	none := policy.Policy{}
@@ -106,7 +109,7 @@ func (s *Service) UpdatePolicy(ctx context.Context, c Caller, id string, documen
 			return none, nil, err
 		}
 	}
-	return s.storePolicy(ctx, c, "Update conditional access policy", before, after)
+	return s.storePolicy(ctx, c, "Update conditional access policy", &before, after)
 }
 
 // strictness orders the states: off, report-only, on.
@@ -137,12 +140,23 @@ func (s *Service) DeletePolicy(ctx context.Context, c Caller, id string) error {
 	return nil
 }
 
-func (s *Service) storePolicy(ctx context.Context, c Caller, activity string, before any, p policy.Policy) (policy.Policy, []Warning, error) {
-	warnings, err := s.warningsOf(ctx, c.Tenant, p)
+// storePolicy stores a policy in place of another, nil for none, unless the linter stands against it. The reason of an
+// override that comes with the change goes into its audit row.
+func (s *Service) storePolicy(ctx context.Context, c Caller, activity string, before *policy.Policy, p policy.Policy) (policy.Policy, []Warning, error) {
+	reason := ""
+	if p.Override != nil && p.Override.Findings == nil {
+		reason = p.Override.Reason
+	}
+	warnings, err := s.judge(ctx, c.Tenant, before, &p)
 	if err != nil {
 		return policy.Policy{}, nil, err
 	}
-	entry, err := s.entry(c, policyChange(activity, p, before, p))
+	row := policyChange(activity, p, nil, p)
+	row.reason = reason
+	if before != nil {
+		row.before = *before
+	}
+	entry, err := s.entry(c, row)
 	if err != nil {
 		return policy.Policy{}, nil, err
 	}
@@ -210,7 +224,11 @@ func mergePolicy(before policy.Policy, document []byte) (policy.Policy, error) {
 	if err != nil {
 		return policy.Policy{}, fmt.Errorf("encode policy: %w", err)
 	}
-	return decodePolicy(merged)
+	after, err := decodePolicy(merged)
+	if _, given := patch["@boundgate.overrideReason"]; !given { // what it is for is the server's to say, so it does not travel
+		after.Override = before.Override
+	}
+	return after, err
 }
 
 // merge puts the members of patch into tree: objects member by member, everything else as it is. Names of members match

@@ -106,12 +106,14 @@ type DeviceStore interface {
 // request (P06). A policy that names a location which is not there is directory.ErrNotFound; a location that a policy names
 // cannot be deleted: directory.ErrInUse.
 type PolicyStore interface {
-	Locations(ctx context.Context, tenant directory.TenantID) ([]policy.NamedLocation, error)
 	PutLocation(ctx context.Context, tenant directory.TenantID, l policy.NamedLocation, e audit.Entry) error
 	DeleteLocation(ctx context.Context, tenant directory.TenantID, id string, e audit.Entry) error
 	Policies(ctx context.Context, tenant directory.TenantID) ([]policy.Policy, error)
 	PutPolicy(ctx context.Context, tenant directory.TenantID, p policy.Policy, e audit.Entry) error
 	DeletePolicy(ctx context.Context, tenant directory.TenantID, id string, e audit.Entry) error
+	// PolicyHistory returns every revision of a policy.
+	PolicyHistory(ctx context.Context, tenant directory.TenantID, id string) ([]policy.Revision, error)
+	Locations(ctx context.Context, tenant directory.TenantID) ([]policy.NamedLocation, error)
 }
 
 // AuditStore reads the directory audit log.

@@ -2,230 +2,248 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"boundgate/internal/directory"
 	"boundgate/internal/policy"
+	"boundgate/internal/policylint"
 )
 
 // A Severity says how bad a warning is.
-type Severity string
+type Severity = policylint.Severity
 
 // The severities.
 const (
-	Serious  Severity = "error"   // people will be locked out, or the protection has a hole
-	Advisory Severity = "warning" // it may be meant, and is worth a second look
+	Serious  = policylint.Error   // people will be locked out, or the protection has a hole
+	Advisory = policylint.Warning // it may be meant, and is worth a second look
 )
 
-// A Warning is advice beside a result. It never stops what it is about.
+// A Warning is advice beside a result. It never stops what it is about, except that a policy is not set On against a
+// warning that Blocks (see UpdatePolicy).
 type Warning struct {
-	ID       string   `json:"id"`
-	Severity Severity `json:"severity"`
-	Message  string   `json:"message"`
-	Remedy   string   `json:"remedy"`
-	Target   string   `json:"target,omitempty"` // JSON pointer into the policy, or the name of what is meant
+	ID       string         `json:"id"`
+	Rule     string         `json:"rule,omitempty"` // of the rollout guide, such as J-01
+	Severity Severity       `json:"severity"`
+	Message  string         `json:"message"`
+	Remedy   string         `json:"remedy"`
+	Target   string         `json:"target,omitempty"`   // JSON pointer into the policy, or the name of what is meant
+	Template string         `json:"template,omitempty"` // key of the template of a policy that is missing
+	Blocks   bool           `json:"blocks,omitempty"`
+	Mended   *policy.Policy `json:"mended,omitempty"` // the whole policy after the remedy; nil where no machine can apply it
 }
 
-// circumstances are what a policy is judged against.
-type circumstances struct {
-	licences  []directory.Licence
-	users     int // enabled members
-	emergency []account
+func warningOf(f policylint.Finding) Warning {
+	return Warning{ID: f.ID, Rule: f.Rule, Severity: f.Severity, Message: f.Message, Remedy: f.Remedy, Target: f.Pointer,
+		Template: f.Template, Blocks: f.Blocks, Mended: f.Mended}
 }
 
-// An account is an emergency-access account with where it belongs.
-type account struct {
-	user   directory.User
-	groups map[directory.ObjectID]bool
-	roles  map[directory.Role]bool
-}
-
-// A policyRule looks at one thing. It returns the message of its warning, "" for none.
-type policyRule struct {
-	id       string
-	severity Severity
-	target   string
-	remedy   string
-	check    func(p policy.Policy, in circumstances) string
-}
-
-// policyRules are looked at in this order.
-var policyRules = []policyRule{
-	{"office365Selected", Serious, "/conditions/applications/includeApplications",
-		"Select Exchange Online, SharePoint Online and Microsoft Teams Services by themselves.", checkOffice365},
-	{"allResourcesSelected", Serious, "/conditions/applications/includeApplications",
-		"Select only the resources that support token protection.", checkAllResources},
-	{"clientAppsNotRestricted", Serious, "/conditions/clientAppTypes",
-		"Set clientAppTypes to mobileAppsAndDesktopClients only.", checkClientApps},
-	{"platformsNotRestricted", Serious, "/conditions/platforms",
-		"Include only the platform windows, and cover the others with companion policies.", checkPlatforms},
-	{"noEmergencyExclusion", Serious, "/conditions/users",
-		"Exclude the emergency-access accounts, or a group that holds them.", checkEmergency},
-	{"noLicence", Advisory, "", "Renew the licence: until then the policy stays in force, but no policy can be created or enabled.", checkLapse},
-	{"fewerUnitsThanUsers", Advisory, "", "Add licence units.", checkUnits},
-	{"controlNotEnforceable", Advisory, "/grantControls", "Remove the control; with it the policy cannot be set On.", checkGrant},
-	{"sessionControlNotEnforced", Advisory, "/sessionControls", "Do not rely on the control here, or remove it.", checkSession},
-	{"unknownRole", Advisory, "/conditions/users/includeRoles", "Name roles that /directoryRoles lists.", checkRoles},
-}
-
-// warnings returns what the rules say of a policy.
-func warnings(p policy.Policy, in circumstances) []Warning {
-	list := []Warning{}
-	for _, rule := range policyRules {
-		if message := rule.check(p, in); message != "" {
-			list = append(list, Warning{ID: rule.id, Severity: rule.severity, Message: message, Remedy: rule.remedy, Target: rule.target})
-		}
+func warningsOf(found []policylint.Finding) []Warning {
+	list := make([]Warning, len(found))
+	for i, f := range found {
+		list[i] = warningOf(f)
 	}
 	return list
 }
 
-// warningsOf returns the warnings about a policy of a tenant.
-func (s *Service) warningsOf(ctx context.Context, tenant directory.TenantID, p policy.Policy) ([]Warning, error) {
-	in, err := s.circumstancesOf(ctx, tenant)
+// SignInEvidence is what the linter asks of the sign-in log.
+type SignInEvidence interface {
+	// PolicyEvidence tells what the tenant's log holds of a policy since a moment.
+	PolicyEvidence(ctx context.Context, tenant directory.TenantID, policyID string, since time.Time) (policylint.Evidence, error)
+}
+
+// LintPolicy returns what there is to say about a policy of the caller's tenant.
+func (s *Service) LintPolicy(ctx context.Context, c Caller, id string) ([]Warning, error) {
+	list, err := s.Policies(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return warnings(p, in), nil
+	p, err := findPolicy(list, id)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.lint(ctx, c.Tenant, p, true)
+	return warningsOf(found), err
 }
 
-func (s *Service) circumstancesOf(ctx context.Context, tenant directory.TenantID) (circumstances, error) {
-	var in circumstances
-	var err error
-	if in.licences, err = s.Store.Licences(ctx, tenant); err != nil {
-		return in, fmt.Errorf("list licences: %w", err)
+// LintDocument returns what there is to say about a policy that is not stored, as if it were to take the place of the one
+// with an id; "" for a new one. A document that is no policy is refused; one that would be refused when it is stored is not.
+func (s *Service) LintDocument(ctx context.Context, c Caller, id string, document []byte) ([]Warning, error) {
+	list, err := s.Policies(ctx, c)
+	if err != nil {
+		return nil, err
 	}
+	p, err := decodePolicy(document)
+	if err != nil {
+		return nil, err
+	}
+	p.ID = ""
+	if id != "" {
+		present, err := findPolicy(list, id)
+		if err != nil {
+			return nil, err
+		}
+		p.ID = present.ID
+	}
+	found, err := s.lint(ctx, c.Tenant, p, true)
+	if err != nil {
+		return nil, err
+	}
+	warnings := warningsOf(found)
+	if slices.ContainsFunc(found, func(f policylint.Finding) bool {
+		return f.ID == "notValid" || f.ID == "filterInvalid" || f.ID == "groupRuleInFilter"
+	}) {
+		return warnings, nil
+	}
+	var invalid *InvalidError
+	if err := s.mayStore(ctx, c, p); errors.As(err, &invalid) {
+		for _, problem := range invalid.Problems {
+			warnings = append(warnings, Warning{ID: "notValid", Severity: Serious, Message: problem.Message, Remedy: problem.Remedy, Target: problem.Pointer})
+		}
+		return warnings, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return warnings, nil
+}
+
+// lint gathers the circumstances of a policy and lints it. Its history and what the log holds are looked up where that is
+// worth the reading: when somebody asks for it, or sets a policy On.
+func (s *Service) lint(ctx context.Context, tenant directory.TenantID, p policy.Policy, thorough bool) ([]policylint.Finding, error) {
+	in, err := s.circumstances(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	if thorough {
+		if err := s.past(ctx, tenant, p, &in); err != nil {
+			return nil, err
+		}
+	}
+	return policylint.Lint(p, in), nil
+}
+
+func (s *Service) circumstances(ctx context.Context, tenant directory.TenantID) (policylint.Circumstances, error) {
+	t := &policylint.Tenant{}
+	var err error
+	read := func(what string, from func() error) {
+		if err == nil {
+			if err = from(); err != nil {
+				err = fmt.Errorf("list %s: %w", what, err)
+			}
+		}
+	}
+	read("policies", func() (err error) { t.Policies, err = s.Store.Policies(ctx, tenant); return err })
+	read("named locations", func() (err error) { t.Locations, err = s.Store.Locations(ctx, tenant); return err })
+	read("licences", func() (err error) { t.Licences, err = s.Store.Licences(ctx, tenant); return err })
+	read("resources", func() (err error) { t.Resources, err = s.Store.Resources(ctx, tenant); return err })
+	read("users", func() error { return s.countUsers(ctx, tenant, t) })
+	return policylint.Circumstances{Tenant: t, Countries: s.Countries}, err
+}
+
+func (s *Service) countUsers(ctx context.Context, tenant directory.TenantID, t *policylint.Tenant) error {
 	users, err := s.Store.Users(ctx, tenant)
 	if err != nil {
-		return in, fmt.Errorf("list users: %w", err)
+		return err
 	}
 	for _, u := range users {
 		if u.Enabled && u.Type == directory.Member {
-			in.users++
+			t.Users++
 		}
 		if !u.EmergencyAccess {
 			continue
 		}
 		groups, roles, err := s.Store.Memberships(ctx, tenant, u.ID)
 		if err != nil {
-			return in, fmt.Errorf("read memberships: %w", err)
+			return err
 		}
-		in.emergency = append(in.emergency, account{u, groups, roles})
+		t.Emergency = append(t.Emergency, policylint.Account{ID: u.ID, Name: u.UPN, Groups: groups, Roles: roles})
 	}
-	return in, nil
+	return nil
 }
 
-// checkOffice365 finds S43's exception to the usual advice.
-func checkOffice365(p policy.Policy, _ circumstances) string {
-	if !p.RequiresTokenProtection() || !slices.Contains(p.Conditions.Applications.IncludeApplications, policy.Office365) {
-		return ""
+// past adds what a policy was before, and what the log holds of it. A log that cannot be read makes its rules silent: it must
+// not keep an administrator from changing a policy.
+func (s *Service) past(ctx context.Context, tenant directory.TenantID, p policy.Policy, in *policylint.Circumstances) error {
+	revisions, err := s.Store.PolicyHistory(ctx, tenant, p.ID)
+	if err != nil {
+		return fmt.Errorf("read the policy's history: %w", err)
 	}
-	return "The policy selects the Office 365 group of applications, which may cause unintended failures with token protection."
+	history := policylint.HistoryOf(revisions, s.now())
+	in.History = &history
+	if s.Evidence == nil || !p.RequiresTokenProtection() {
+		return nil
+	}
+	if evidence, err := s.Evidence.PolicyEvidence(ctx, tenant, p.ID, s.now().Add(-policylint.DefaultLookBack)); err == nil {
+		in.Evidence = &evidence
+	}
+	return nil
 }
 
-func checkAllResources(p policy.Policy, _ circumstances) string {
-	if !p.RequiresTokenProtection() || !slices.Contains(p.Conditions.Applications.IncludeApplications, policy.All) {
-		return ""
+// judge lints a policy that is about to be stored in place of another, nil for none. It refuses a policy that is On against a
+// finding that blocks, unless a reason has been given for it: with this change, or earlier when the finding was there too.
+// What the policy had when it was On already is no reason to refuse a change either.
+func (s *Service) judge(ctx context.Context, tenant directory.TenantID, before *policy.Policy, after *policy.Policy) ([]Warning, error) {
+	found, err := s.lint(ctx, tenant, *after, after.State == policy.Enabled)
+	if err != nil {
+		return nil, err
 	}
-	return "The policy selects all resources; most of them do not support token protection, and clients of theirs would be blocked."
-}
-
-func checkClientApps(p policy.Policy, _ circumstances) string {
-	types := p.Conditions.ClientAppTypes
-	if !p.RequiresTokenProtection() || len(types) == 1 && types[0] == policy.MobileAppsAndDesktopClients {
-		return ""
-	}
-	if slices.Contains(types, policy.Browser) {
-		return "The policy is about browsers too: applications in them, such as Teams on the web, would be blocked."
-	}
-	return "The policy is about all client applications or about more than native ones: applications in browsers, such as Teams on the web, would be blocked."
-}
-
-func checkPlatforms(p policy.Policy, _ circumstances) string {
-	platforms := p.Conditions.Platforms
-	if !p.RequiresTokenProtection() || platforms != nil && len(platforms.IncludePlatforms) == 1 && platforms.IncludePlatforms[0] == policy.Windows {
-		return ""
-	}
-	return "The policy is not limited to Windows; sign-ins from other platforms cannot be bound and would be blocked."
-}
-
-// checkEmergency finds emergency-access accounts in scope (S42), or that nobody is excluded at all.
-func checkEmergency(p policy.Policy, in circumstances) string {
-	u := p.Conditions.Users
-	if len(u.ExcludeUsers)+len(u.ExcludeGroups)+len(u.ExcludeRoles) == 0 {
-		return "The policy excludes nobody: if it goes wrong, no account is left that can mend it."
-	}
-	var caught []string
-	for _, a := range in.emergency {
-		if inScope(u, a) {
-			caught = append(caught, a.user.UPN)
+	blocking := idsOf(policylint.Blocking(found))
+	fresh := after.Override != nil && after.Override.Findings == nil
+	if after.State == policy.Enabled && !fresh {
+		accepted := []string{}
+		if after.Override != nil {
+			accepted = after.Override.Findings
+		}
+		if before != nil && before.State == policy.Enabled {
+			had, err := s.lint(ctx, tenant, *before, false)
+			if err != nil {
+				return nil, err
+			}
+			accepted = slices.Concat(accepted, idsOf(policylint.Blocking(had)))
+		}
+		if err := refuse(found, accepted); err != nil {
+			return nil, err
 		}
 	}
-	if len(caught) == 0 {
-		return ""
+	if fresh {
+		after.Override.Findings = blocking
+	} else if after.Override != nil {
+		after.Override = stillNeeded(*after.Override, blocking)
 	}
-	return fmt.Sprintf("The policy applies to emergency-access accounts: %s.", strings.Join(caught, ", "))
+	return warningsOf(found), nil
 }
 
-func inScope(u policy.Users, a account) bool {
-	names := func(users, groups, roles []string) bool {
-		return slices.Contains(users, string(a.user.ID)) ||
-			slices.ContainsFunc(groups, func(id string) bool { return a.groups[directory.ObjectID(id)] }) ||
-			slices.ContainsFunc(roles, func(id string) bool { return a.roles[directory.Role(id)] })
+// stillNeeded returns an override without the findings that are gone: when they come back, somebody must look again. An
+// override of which nothing is left ends.
+func stillNeeded(o policy.Override, blocking []string) *policy.Override {
+	left := slices.DeleteFunc(slices.Clone(o.Findings), func(id string) bool { return !slices.Contains(blocking, id) })
+	if len(left) == 0 && len(o.Findings) > 0 {
+		return nil
 	}
-	if names(u.ExcludeUsers, u.ExcludeGroups, u.ExcludeRoles) {
-		return false
-	}
-	return slices.Contains(u.IncludeUsers, policy.All) || names(u.IncludeUsers, u.IncludeGroups, u.IncludeRoles)
+	return &policy.Override{Reason: o.Reason, Findings: left}
 }
 
-// checkLapse warns of a licence that is gone; enforcement goes on (S10).
-func checkLapse(_ policy.Policy, in circumstances) string {
-	if directory.HasP1(in.licences) {
-		return ""
-	}
-	return "The tenant has no active licence that includes Conditional Access."
-}
-
-func checkUnits(_ policy.Policy, in circumstances) string {
-	units := 0
-	for _, l := range in.licences {
-		if directory.HasP1([]directory.Licence{l}) {
-			units += l.Units
+func idsOf(found []policylint.Finding) []string {
+	ids := []string{}
+	for _, f := range found {
+		if !slices.Contains(ids, f.ID) {
+			ids = append(ids, f.ID)
 		}
 	}
-	if !directory.HasP1(in.licences) || units >= in.users {
-		return ""
-	}
-	return fmt.Sprintf("The licences have %d units for %d enabled users.", units, in.users)
+	return ids
 }
 
-// checkGrant finds a grant control that would be refused if the policy were On.
-func checkGrant(p policy.Policy, _ circumstances) string {
-	if p.State == policy.Enabled || p.GrantControls == nil {
-		return ""
-	}
-	p.State = policy.Enabled
-	if policy.Validate(p) == nil {
-		return ""
-	}
-	return "The policy has a grant control that this server cannot enforce; in report-only it shows as not met."
-}
-
-func checkSession(p policy.Policy, _ circumstances) string {
-	names := p.NotEnforced()
-	if len(names) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("This server keeps these session controls and does not enforce them: %s.", strings.Join(names, ", "))
-}
-
-func checkRoles(p policy.Policy, _ circumstances) string {
-	for _, id := range p.Conditions.Users.IncludeRoles {
-		if _, known := directory.RoleNames[directory.Role(id)]; !known {
-			return fmt.Sprintf("Nobody can hold the role %s here, so it brings nobody into the policy's scope.", id)
+// refuse returns an InvalidError with the findings that block and are not among the accepted ones.
+func refuse(found []policylint.Finding, accepted []string) error {
+	var list problems
+	for _, f := range policylint.Blocking(found) {
+		if !slices.Contains(accepted, f.ID) {
+			list.add(f.Pointer, fmt.Sprintf("The policy cannot be On as it is (%s). %s", f.ID, f.Message),
+				strings.TrimSuffix(f.Remedy, ".")+"; or leave the policy report-only, or say in @boundgate.overrideReason (--override-reason) why it is to be On all the same.")
 		}
 	}
-	return ""
+	return list.err()
 }

@@ -122,9 +122,12 @@ func (a *app) say(format string, args ...any) {
 	}
 }
 
-// warn prints the warnings that came beside a result.
+// warn prints the warnings that came beside a result; what is merely worth knowing "policy lint" tells.
 func (a *app) warn(warnings []warning) {
 	for _, w := range warnings {
+		if w.Severity == "info" {
+			continue
+		}
 		fmt.Fprintln(a.Err, "warning:", visible(w.Message))
 		if w.Remedy != "" {
 			fmt.Fprintln(a.Err, "hint:", visible(w.Remedy))

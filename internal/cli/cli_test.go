@@ -288,20 +288,27 @@ func TestPolicyRollout(t *testing.T) { // S32 S40 S43 S47
 		t.Errorf("template: %s", document)
 	}
 	made := s.run(t, document, "policy", "create", "-f", "-")
-	if made.code != cli.ExitOK || !strings.Contains(made.out, "report-only") || made.errOut != "" {
-		t.Fatalf("create: %+v, want a report-only policy and no warnings", made)
+	if made.code != cli.ExitOK || !strings.Contains(made.out, "report-only") || strings.Count(made.errOut, "warning: ") != 2 || strings.Count(made.errOut, "companion policy") != 2 {
+		t.Fatalf("create: %+v, want a report-only policy and no warnings but of the companions", made)
 	}
 	const name = "TP01 - Token protection - Windows native apps"
-	s.must(t, "policy", "state", name, "on")
+	if set := s.run(t, "", "policy", "state", name, "on"); set.code != cli.ExitOK || !strings.Contains(set.errOut, "warning: The policy was report-only for 0 minutes") { // S31
+		t.Errorf("state on: %+v, want a warning that it was hardly report-only", set)
+	}
 	if out := s.must(t, "policy", "list"); !strings.Contains(out, name+"  on     yes") {
 		t.Errorf("list:\n%s", out)
 	}
-	warned := s.run(t, `{"conditions":{"applications":{"includeApplications":["Office365"]}}}`, "policy", "update", name, "-f", "-")
+	const office365 = `{"conditions":{"applications":{"includeApplications":["Office365"]}}}`
+	refused := s.run(t, office365, "policy", "update", name, "-f", "-")
+	if refused.code != cli.ExitFailed || !strings.Contains(refused.errOut, "error: The policy cannot be On as it is (office365Selected)") || !strings.Contains(refused.errOut, "--override-reason") {
+		t.Errorf("update: %+v, want a refusal that says how to override it", refused)
+	}
+	warned := s.run(t, office365, "policy", "update", name, "-f", "-", "--override-reason", "Asked for by the board")
 	if warned.code != cli.ExitOK || !strings.Contains(warned.errOut, "warning: The policy selects the Office 365 group") || !strings.Contains(warned.errOut, "hint: ") {
 		t.Errorf("update: %+v, want a warning with a hint", warned)
 	}
 	var shown map[string]any
-	if err := json.Unmarshal([]byte(s.must(t, "policy", "show", name)), &shown); err != nil || shown["state"] != "enabled" {
+	if err := json.Unmarshal([]byte(s.must(t, "policy", "show", name)), &shown); err != nil || shown["state"] != "enabled" || shown["@boundgate.overrideReason"] != "Asked for by the board" {
 		t.Errorf("show: %v, %v", shown, err)
 	}
 	s.must(t, "licence", "set", "AAD_PREMIUM", "--status", "Suspended")

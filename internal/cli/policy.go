@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -50,7 +51,7 @@ func stateWord(state string) string {
 func (a *app) policyCommands() *cobra.Command {
 	cmd := group("policy", "Conditional Access policies", `  boundgate policy template token-protection --group Pilot --exclude-group 'Break glass' | boundgate policy create -f -
   boundgate policy state 'TP01 - Token protection - Windows native apps' on`)
-	cmd.AddCommand(a.policyList(), a.policyShow(), a.policyCreate(), a.policyUpdate(), a.policyState(), a.policyDelete(), a.policyTemplates())
+	cmd.AddCommand(a.policyList(), a.policyShow(), a.policyCreate(), a.policyUpdate(), a.policyState(), a.policyDelete(), a.policyLint(), a.policyTemplates())
 	return cmd
 }
 
@@ -113,7 +114,7 @@ func wellFormed(data []byte) error {
 }
 
 func (a *app) policyCreate() *cobra.Command {
-	var file string
+	var file, reason string
 	cmd := &cobra.Command{
 		Use: "create -f FILE", Short: "Create a policy from JSON", Args: arguments(),
 		Example: "  boundgate policy create -f token-protection.json\n  boundgate policy template token-protection --group Pilot | boundgate policy create -f -",
@@ -121,6 +122,9 @@ func (a *app) policyCreate() *cobra.Command {
 	cmd.RunE = a.run(func(ctx context.Context, c *client, _ []string) error {
 		body, err := a.readFile(cmd, file)
 		if err != nil {
+			return err
+		}
+		if body, err = withReason(body, reason); err != nil {
 			return err
 		}
 		var raw json.RawMessage
@@ -135,11 +139,12 @@ func (a *app) policyCreate() *cobra.Command {
 		return a.fields(raw, "Policy", p.DisplayName, "State", stateWord(p.State), "Id", p.ID)
 	})
 	cmd.Flags().StringVarP(&file, "file", "f", "", "JSON file, or - for standard input")
+	overrideFlag(cmd, &reason)
 	return cmd
 }
 
 func (a *app) policyUpdate() *cobra.Command {
-	var file string
+	var file, reason string
 	cmd := &cobra.Command{
 		Use: "update POLICY -f FILE", Short: "Change the parts of a policy that a JSON document names", Args: arguments("POLICY"),
 		Example: `  echo '{"displayName":"TP01"}' | boundgate policy update 'TP01 - pilot' -f -`,
@@ -149,13 +154,18 @@ func (a *app) policyUpdate() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if body, err = withReason(body, reason); err != nil {
+			return err
+		}
 		return a.patchPolicy(ctx, c, args[0], body, "changed")
 	})
 	cmd.Flags().StringVarP(&file, "file", "f", "", "JSON file, or - for standard input")
+	overrideFlag(cmd, &reason)
 	return cmd
 }
 
-// patchPolicy changes a policy, and asks the server for its warnings: Graph's answer to a change is empty.
+// patchPolicy changes a policy, and asks the linter for its warnings, with what history and the log say: Graph's answer to a
+// change is empty.
 func (a *app) patchPolicy(ctx context.Context, c *client, key string, body any, done string) error {
 	id, err := idOf(ctx, c, policiesPath, "policy", key)
 	if err != nil {
@@ -168,12 +178,17 @@ func (a *app) patchPolicy(ctx context.Context, c *client, key string, body any, 
 	if err := c.get(ctx, policiesPath+path(id), &p); err != nil {
 		return err
 	}
-	a.warn(p.Warnings)
+	var findings struct{ Value []warning }
+	if err := c.get(ctx, path("boundgate", "policies", id, "lint"), &findings); err != nil {
+		return err
+	}
+	a.warn(findings.Value)
 	a.say("%s: %s", p.DisplayName, done)
 	return nil
 }
 
 func (a *app) policyState() *cobra.Command {
+	var reason string
 	cmd := &cobra.Command{
 		Use: "state POLICY on|off|report-only", Short: "Enforce a policy, switch it off, or only report what it would do", Args: arguments("POLICY", "on|off|report-only"),
 		Example:   "  boundgate policy state 'TP01 - Token protection - Windows native apps' report-only",
@@ -183,13 +198,42 @@ func (a *app) policyState() *cobra.Command {
 		for _, s := range stateWords {
 			if s.word == strings.ToLower(args[1]) {
 				return a.run(func(ctx context.Context, c *client, args []string) error {
-					return a.patchPolicy(ctx, c, args[0], map[string]any{"state": s.state}, s.word)
+					change := map[string]any{"state": s.state}
+					if reason != "" {
+						change[overrideReason] = reason
+					}
+					return a.patchPolicy(ctx, c, args[0], change, s.word)
 				})(cmd, args)
 			}
 		}
 		return Usage(cmd, "the state is on, off or report-only, not %q", args[1])
 	}
+	overrideFlag(cmd, &reason)
 	return cmd
+}
+
+// overrideReason is the member with the reason to set a policy On against the linter's advice.
+const overrideReason = "@boundgate.overrideReason"
+
+func overrideFlag(cmd *cobra.Command, reason *string) {
+	cmd.Flags().StringVar(reason, "override-reason", "", "why the policy is to be on although the linter advises against it; kept with the policy and in the audit log")
+}
+
+// withReason puts the reason of an override into a policy document; "" is none.
+func withReason(body json.RawMessage, reason string) (json.RawMessage, error) {
+	if reason == "" {
+		return body, nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil || members == nil {
+		return nil, failure("mend the document, or print one with \"boundgate policy template\"", "the document is no JSON object")
+	}
+	text, err := json.Marshal(reason)
+	if err != nil {
+		return nil, fmt.Errorf("encode reason: %w", err)
+	}
+	members[overrideReason] = text
+	return encode(members)
 }
 
 func (a *app) policyDelete() *cobra.Command {

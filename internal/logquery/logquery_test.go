@@ -95,3 +95,42 @@ func TestWhatDoesNotCompile(t *testing.T) {
 		t.Error("a workspace that is no GUID was queried")
 	}
 }
+
+// What the linter asks of the log: sign-ins that a report-only policy would have refused, in both tables, and whether there
+// is anything non-interactive at all. // S31 P13
+func TestPolicyEvidence(t *testing.T) {
+	db, err := logstore.Open(t.Context(), logstore.Options{Path: filepath.Join(t.TempDir(), "logs"), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	const id, other = "3a4f2f0c-1b1f-4f0a-8a51-9c2f1d6e7b90", "4b5f2f0c-1b1f-4f0a-8a51-9c2f1d6e7b90"
+	result := func(n int, table, workspace, policy, result string) *signinlog.Row {
+		r := logstoretest.Row(n, table, workspace)
+		r.ConditionalAccessPolicies = `[{"id":"` + other + `","result":"success"},{"id":"` + policy + `","result":"` + result + `"}]`
+		return r
+	}
+	intake := &logstoretest.Intake{Writer: "node"}
+	add := func(rows ...*signinlog.Row) {
+		if err := db.Append(t.Context(), "state", intake.Add(t, rows...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := logstoretest.Row(0, "", "").TimeGenerated
+	e := &logquery.Engine{Logs: db, Now: func() time.Time { return at.Add(time.Hour) }}
+	check := func(since time.Time, wantSeen bool, want int) {
+		t.Helper()
+		seen, n, err := e.PolicyEvidence(t.Context(), logstoretest.Ours, id, since)
+		if err != nil || seen != wantSeen || n != want {
+			t.Errorf("PolicyEvidence = %t, %d, %v, want %t, %d", seen, n, err, wantSeen, want)
+		}
+	}
+	add(result(0, signinlog.InteractiveTable, logstoretest.Ours, id, "reportOnlyFailure"),
+		result(1, signinlog.InteractiveTable, logstoretest.Ours, other, "reportOnlyFailure"),
+		result(2, signinlog.NonInteractiveTable, logstoretest.Theirs, id, "reportOnlyFailure"))
+	check(at.Add(-time.Hour), false, 1)
+	add(result(3, signinlog.NonInteractiveTable, logstoretest.Ours, id, "reportOnlyFailure"),
+		result(4, signinlog.NonInteractiveTable, logstoretest.Ours, id, "reportOnlySuccess"))
+	check(at.Add(-time.Hour), true, 2)
+	check(at.Add(time.Minute), false, 0)
+}

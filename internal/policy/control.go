@@ -126,6 +126,16 @@ func (g *GrantControls) controls() controls {
 	return all
 }
 
+// Blocks reports whether the policy refuses access to everybody it is about.
+func (p Policy) Blocks() bool { return p.GrantControls.controls()&controlBlock != 0 }
+
+// Unenforceable returns the grant controls that the policy demands and that this server cannot check, under the names that
+// logs have for them. hopeless is true where access depends on one of them: nobody can meet the policy here.
+func (p Policy) Unenforceable() (names []string, hopeless bool) {
+	missing, _ := p.GrantControls.compile().unmet(enforceable)
+	return (p.GrantControls.controls() &^ enforceable).names(), missing != 0
+}
+
 // logged returns the names of g's controls as the log has them. Terms of use and custom factors have no built-in name and
 // appear by their own; an authentication strength does not appear among them.
 func (g *GrantControls) logged() []string {

@@ -22,6 +22,7 @@ func Decode(data []byte) (Policy, error) {
 		return Policy{}, malformed(err)
 	}
 	v := &validation{}
+	v.overrideReason(tree)
 	v.members("", tree, reflect.TypeFor[Policy]())
 	if len(v.problems) > 0 {
 		return Policy{}, &InvalidError{v.problems}
@@ -48,8 +49,43 @@ func malformed(err error) error {
 	return &InvalidError{[]Problem{problem}}
 }
 
-// ignoredMembers appear in what Graph returns and are not part of what a policy says.
-var ignoredMembers = []string{"partialEnablementStrategy", "deletedDateTime", "secureAppSessionMode"}
+// ignoredMembers appear in what Graph, or this server, returns and are not part of what a policy says.
+var ignoredMembers = []string{"partialEnablementStrategy", "deletedDateTime", "secureAppSessionMode", "@boundgate.warnings", "@boundgate.overriddenFindings"}
+
+// The members that carry an Override: as clients write its reason, and as it is stored.
+const (
+	overrideReasonMember = "@boundgate.overrideReason"
+	overrideMember       = "@boundgate.override"
+)
+
+// maxReason bounds the reason of an override, in characters.
+const maxReason = 1000
+
+// overrideReason turns the reason of an override as clients write it into the override that is stored. What the override is
+// for is not the client's to say.
+func (v *validation) overrideReason(tree map[string]any) {
+	for name := range tree {
+		if strings.EqualFold(name, overrideMember) {
+			delete(tree, name)
+		}
+	}
+	value := tree[overrideReasonMember]
+	delete(tree, overrideReasonMember)
+	if value == nil {
+		return
+	}
+	reason, ok := value.(string)
+	switch {
+	case !ok:
+		v.add("/"+overrideReasonMember, "Write the reason as a text.", "A reason is a text.").Code = codeSchema
+	case strings.TrimSpace(reason) == "":
+		v.add("/"+overrideReasonMember, "Say why the policy is to be On all the same, or leave the member out.", "The reason is blank.").Code = codeSchema
+	case len([]rune(reason)) > maxReason:
+		v.add("/"+overrideReasonMember, "Shorten the reason.", "The reason is longer than %d characters.", maxReason).Code = codeSchema
+	default:
+		tree[overrideMember] = map[string]any{"reason": strings.TrimSpace(reason)}
+	}
+}
 
 // members refuses members of value that the type has not. Members that are left are in their declared case.
 func (v *validation) members(pointer string, value any, t reflect.Type) {

@@ -39,6 +39,23 @@ type Policy struct {
 	// GrantControls and SessionControls are nil where the policy has none.
 	GrantControls   *GrantControls   `json:"grantControls"`
 	SessionControls *SessionControls `json:"sessionControls"`
+	// Override is why the policy may be On although something is wrong with it; nil for no reason given.
+	Override *Override `json:"@boundgate.override,omitempty"`
+}
+
+// An Override is an administrator's reason to set a policy On although the linter advises against it.
+type Override struct {
+	Reason string `json:"reason"`
+	// Findings are the ids of the linter's findings that the reason was given for. Those that come later are not among
+	// them. nil: the reason has just been given, for whatever there is to find.
+	Findings []string `json:"findings"`
+}
+
+// A Revision is what a policy was from one change to the next.
+type Revision struct {
+	Version   uint64 // the tenant's number of the change
+	ChangedAt time.Time
+	Policy    *Policy // nil: the policy was deleted
 }
 
 // RequiresTokenProtection reports whether the policy's session control asks for a bound sign-in session (S46).

@@ -315,6 +315,59 @@ func TestPublishedPolicies(t *testing.T) {
 	}
 }
 
+// The reason of an override is read as clients write it; what it is for is the server's to say, whatever a client sends.
+func TestDecodeReadsTheReasonOfAnOverride(t *testing.T) {
+	for _, tt := range []struct {
+		name, members string
+		want          *Override
+		pointers      []string
+	}{
+		{"none", ``, nil, nil},
+		{"a reason", `"@boundgate.overrideReason":" Until May. ",`, &Override{Reason: "Until May."}, nil},
+		{"null", `"@boundgate.overrideReason":null,`, nil, nil},
+		{"an override with what it is for", `"@boundgate.override":{"reason":"x","findings":["a"]},`, nil, nil},
+		{"in another case", `"@Boundgate.Override":{"reason":"x","findings":["a"]},`, nil, nil},
+		{"beside a reason", `"@boundgate.override":{"reason":"x","findings":["a"]},"@boundgate.overrideReason":"y",`, &Override{Reason: "y"}, nil},
+		{"what the server showed", `"@boundgate.warnings":[{"id":"x"}],"@boundgate.overriddenFindings":["x"],`, nil, nil},
+		{"a blank reason", `"@boundgate.overrideReason":" ",`, nil, []string{"/@boundgate.overrideReason"}},
+		{"a reason that is no text", `"@boundgate.overrideReason":{},`, nil, []string{"/@boundgate.overrideReason"}},
+		{"another annotation", `"@boundgate.colour":"red",`, nil, []string{"/@boundgate.colour"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := Decode([]byte("{" + tt.members + strings.TrimSpace(sourcesPolicy)[1:]))
+			if diff := cmp.Diff(tt.pointers, pointers(problems(t, err))); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.want, p.Override); diff != "" {
+				t.Errorf("override (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestUnenforceable(t *testing.T) { // decision 20
+	for _, tt := range []struct {
+		name     string
+		policy   Policy
+		names    []string
+		hopeless bool
+	}{
+		{"no grant", tokenProtection(), []string{}, false},
+		{"a second factor", everything(grants("OR", "mfa")), []string{}, false},
+		{"block", everything(grants("OR", "block")), []string{}, false},
+		{"an alternative", everything(grants("OR", "mfa", "approvedApplication")), []string{"RequireApprovedApp"}, false},
+		{"no alternative", everything(grants("AND", "mfa", "approvedApplication")), []string{"RequireApprovedApp"}, true},
+		{"alone", everything(grants("OR", "approvedApplication")), []string{"RequireApprovedApp"}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			names, hopeless := tt.policy.Unenforceable()
+			if !slices.Equal(names, tt.names) || hopeless != tt.hopeless {
+				t.Errorf("Unenforceable() = %v, %t, want %v, %t", names, hopeless, tt.names, tt.hopeless)
+			}
+		})
+	}
+}
+
 // FuzzDecode holds reading to its promises: it never fails but with problems, and what it accepts survives storing.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(sourcesPolicy))

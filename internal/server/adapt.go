@@ -10,7 +10,9 @@ import (
 
 	"boundgate/internal/admin"
 	"boundgate/internal/directory"
+	"boundgate/internal/logquery"
 	"boundgate/internal/logstore"
+	"boundgate/internal/policylint"
 	"boundgate/internal/seal"
 	"boundgate/internal/signinlog"
 	"boundgate/internal/store"
@@ -131,6 +133,22 @@ func (g graphSignIns) Recent(ctx context.Context, tenant directory.TenantID, use
 	}
 	id := string(user)
 	return g.logs.Rows(ctx, workspace, logstore.Selection{Interactive: true, NonInteractive: true, UserID: &id, Limit: limit})
+}
+
+// policyEvidence reads the sign-in log for the linter.
+type policyEvidence struct {
+	engine *logquery.Engine
+	state  *store.DB
+}
+
+// PolicyEvidence serves admin.SignInEvidence.
+func (e policyEvidence) PolicyEvidence(ctx context.Context, tenant directory.TenantID, policyID string, since time.Time) (policylint.Evidence, error) {
+	workspace, err := e.state.WorkspaceOf(ctx, tenant)
+	if err != nil {
+		return policylint.Evidence{}, fmt.Errorf("find the tenant's workspace: %w", err)
+	}
+	seen, wouldBlock, err := e.engine.PolicyEvidence(ctx, workspace, policyID, since)
+	return policylint.Evidence{NonInteractive: seen, WouldBlock: wouldBlock}, err
 }
 
 // placeOf reads a continuation that an earlier answer gave.

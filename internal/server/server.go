@@ -147,7 +147,8 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	administration := &admin.Service{Store: s.db, Passwords: s.passwords, Operator: operator, Keys: signingKeys, Now: time.Now}
+	administration := &admin.Service{Store: s.db, Passwords: s.passwords, Operator: operator, Keys: signingKeys, Now: time.Now,
+		Evidence: policyEvidence{&logquery.Engine{Logs: s.logs, Now: time.Now}, s.db}, Countries: new(bool)} // no database of countries
 	who := authenticator{tokens: verifier, admin: administration}
 	s.feeder = &logstore.Feeder{Source: s.db, Sink: s.logs, Name: "state", Log: s.log, Alarm: func(err error) {
 		if err != nil {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	"boundgate/internal/audit"
 	"boundgate/internal/directory"
@@ -72,15 +71,8 @@ func (tx *tx) newPolicyVersion(ctx context.Context, tenant directory.TenantID, i
 	return wrap("keep policy version", err)
 }
 
-// A Revision is what a policy was from one change to the next.
-type Revision struct {
-	Version   uint64 // the tenant's PolicyVersion that the change made
-	ChangedAt time.Time
-	Policy    *policy.Policy // nil: the policy was deleted
-}
-
 // PolicyHistory returns every revision of a policy, the newest first, also after its deletion.
-func (db *DB) PolicyHistory(ctx context.Context, tenant directory.TenantID, id string) ([]Revision, error) {
+func (db *DB) PolicyHistory(ctx context.Context, tenant directory.TenantID, id string) ([]policy.Revision, error) {
 	const query = `
 		SELECT version, changed_at, document FROM policy_versions
 		WHERE  tenant_id = $1 AND id = $2
@@ -89,8 +81,8 @@ func (db *DB) PolicyHistory(ctx context.Context, tenant directory.TenantID, id s
 	return list, wrap("read history of a policy", err)
 }
 
-func scanRevision(row scanner) (Revision, error) {
-	var r Revision
+func scanRevision(row scanner) (policy.Revision, error) {
+	var r policy.Revision
 	var changed int64
 	var document []byte
 	if err := row.Scan(&r.Version, &changed, &document); err != nil {

@@ -12,7 +12,6 @@ import (
 	"boundgate/internal/audit"
 	"boundgate/internal/directory"
 	"boundgate/internal/policy"
-	"boundgate/internal/store"
 )
 
 func domains(_ *testing.T, w *world) {
@@ -387,7 +386,7 @@ func policies(_ *testing.T, w *world) {
 	w.want("a policy that was deleted", err, directory.ErrNotFound)
 	history, err := w.db.PolicyHistory(w.ctx, contoso, first.ID)
 	w.must(err)
-	w.same("history", history, []store.Revision{
+	w.same("history", history, []policy.Revision{
 		{Version: deleted, ChangedAt: w.now},
 		{Version: changed, ChangedAt: w.now.Add(-time.Minute), Policy: &second},
 		{Version: start, ChangedAt: w.now.Add(-2 * time.Minute), Policy: &first},

@@ -231,6 +231,8 @@ func routesOf(h *handler) []route {
 		{"POST", tenants + "/{id}/domains", h.addDomain, nil},
 		{"DELETE", tenants + "/{id}/domains/{domain}", h.removeDomain, nil},
 		{"GET", "/boundgate/doctor", h.doctor, nil},
+		{"POST", "/boundgate/policies/lint", h.lintDocument, nil},
+		{"GET", "/boundgate/policies/{id}/lint", h.lintPolicy, nil},
 		{"GET", "/boundgate/signingKeys", h.signingKeys, nil},
 		{"POST", "/boundgate/signingKeys/replace", h.replaceSigningKeys, nil},
 	}

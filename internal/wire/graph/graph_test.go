@@ -375,7 +375,7 @@ func TestPolicyLifecycle(t *testing.T) { // S40 S41 S46 S47
 	if made.status != 201 || made.header.Get("Location") != "https://login.contoso.example"+policies+"/"+p {
 		t.Fatalf("POST: %d %s %s", made.status, made.header.Get("Location"), made.text)
 	}
-	if a := s.call(t, as, "PATCH", policies+"/"+p, `{"state":"enabled","conditions":{"clientAppTypes":["all"]}}`); a.status != 204 || a.text != "" {
+	if a := s.call(t, as, "PATCH", policies+"/"+p, `{"state":"enabled","conditions":{"locations":{"includeLocations":["All"]}}}`); a.status != 204 || a.text != "" {
 		t.Fatalf("PATCH: %d %s, want 204 and nothing", a.status, a.text)
 	}
 	got := s.call(t, as, "GET", policies+"/"+p, "")
@@ -390,7 +390,7 @@ func TestPolicyLifecycle(t *testing.T) { // S40 S41 S46 S47
 			"applications": map[string]any{"includeApplications": []any{"00000002-0000-0ff1-ce00-000000000000"}, "excludeApplications": []any{},
 				"includeUserActions": []any{}, "includeAuthenticationContextClassReferences": []any{}, "applicationFilter": nil},
 			"platforms":      map[string]any{"includePlatforms": []any{"windows"}, "excludePlatforms": []any{}},
-			"clientAppTypes": []any{"all"}, "locations": nil, "devices": nil, "clientApplications": nil, "authenticationFlows": nil,
+			"clientAppTypes": []any{"mobileAppsAndDesktopClients"}, "locations": map[string]any{"includeLocations": []any{"All"}, "excludeLocations": []any{}}, "devices": nil, "clientApplications": nil, "authenticationFlows": nil,
 			"signInRiskLevels": []any{}, "userRiskLevels": []any{}, "servicePrincipalRiskLevels": []any{}, "insiderRiskLevels": nil,
 		},
 		"grantControls": nil,
@@ -444,8 +444,14 @@ func TestPolicyWarningsStandBesideTheResult(t *testing.T) { // S43 S45
 	if a.status != 201 || a.at("sessionControls", "secureSignInSession", "isEnabled") != true {
 		t.Fatalf("POST: %d %s", a.status, a.text)
 	}
-	if a.at("@boundgate.warnings", 0, "id") != "office365Selected" || a.at("@boundgate.warnings", 1, "id") != "repeatedMember" || a.at("@boundgate.warnings", 1, "target") != "/sessionControls" {
+	first := func(member ...any) any { return a.at(append([]any{"@boundgate.warnings", 0}, member...)...) }
+	if first("id") != "office365Selected" || first("rule") != "J-01" || first("severity") != "error" || first("blocks") != true ||
+		first("target") != "/conditions/applications/includeApplications" || first("mended", "conditions", "applications", "includeApplications", 2) != "cc15fd57-2c6c-4117-a88c-83b1d56b4bbe" {
 		t.Errorf("warnings: %v", a.at("@boundgate.warnings"))
+	}
+	warnings, _ := a.at("@boundgate.warnings").([]any)
+	if last, _ := warnings[len(warnings)-1].(map[string]any); last["id"] != "repeatedMember" || last["target"] != "/sessionControls" {
+		t.Errorf("warnings: %v", warnings)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"boundgate/internal/admin"
 	"boundgate/internal/policy"
@@ -32,8 +33,18 @@ func policyMembers(p policy.Policy, beta bool) members {
 	if beta {
 		m["description"], m["deletedDateTime"] = nullable(p.Description), nil
 	}
+	if o := p.Override; o != nil {
+		m[overrideReason], m["@boundgate.overriddenFindings"] = o.Reason, list(o.Findings)
+	}
 	return m
 }
+
+// The reason to set a policy On against the linter's advice, as a member of the policy and as a header for clients whose
+// types have no such member.
+const (
+	overrideReason       = "@boundgate.overrideReason"
+	overrideReasonHeader = "Boundgate-Override-Reason"
+)
 
 func conditionMembers(c policy.Conditions, beta bool) members {
 	m := members{
@@ -110,11 +121,25 @@ func present[T any](p *T) any {
 }
 
 // withWarnings adds the annotation that says what may be wrong with a policy that was accepted.
-func withWarnings(m members, warnings []admin.Warning) members {
+func (q *request) withWarnings(m members, warnings []admin.Warning) members {
 	if len(warnings) > 0 {
-		m["@boundgate.warnings"] = warnings
+		m["@boundgate.warnings"] = q.warnings(warnings)
 	}
 	return m
+}
+
+// warnings are findings of the linter, with the mended policies as Graph shows policies.
+func (q *request) warnings(warnings []admin.Warning) []members {
+	value := make([]members, len(warnings))
+	for i, w := range warnings {
+		m := members{"id": w.ID, "rule": nullable(w.Rule), "severity": w.Severity, "message": w.Message, "remedy": w.Remedy,
+			"target": nullable(w.Target), "template": nullable(w.Template), "blocks": w.Blocks, "mended": nil}
+		if w.Mended != nil {
+			m["mended"] = policyMembers(*w.Mended, q.beta())
+		}
+		value[i] = m
+	}
+	return value
 }
 
 func (h *handler) policies(q *request) error {
@@ -134,7 +159,7 @@ func (h *handler) policy(q *request) error {
 	if err != nil {
 		return err
 	}
-	return q.entity(http.StatusOK, policiesFragment, withWarnings(policyMembers(p, q.beta()), warnings))
+	return q.entity(http.StatusOK, policiesFragment, q.withWarnings(policyMembers(p, q.beta()), warnings))
 }
 
 func (h *handler) createPolicy(q *request) error {
@@ -147,7 +172,7 @@ func (h *handler) createPolicy(q *request) error {
 		return err
 	}
 	return q.created(policiesFragment, "/identity/conditionalAccess/policies/"+p.ID,
-		withWarnings(policyMembers(p, q.beta()), append(warnings, repeatedWarnings(repeated)...)))
+		q.withWarnings(policyMembers(p, q.beta()), append(warnings, repeatedWarnings(repeated)...)))
 }
 
 // updatePolicy serves PATCH. Graph's answer is empty; the warnings stand in the policy when it is read.
@@ -180,10 +205,17 @@ func (q *request) policyDocument() (document []byte, repeated []string, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, ok := tree.(map[string]any); !ok {
+	object, ok := tree.(map[string]any)
+	if !ok {
 		return nil, nil, badRequest("1007: The body is not a JSON object.")
 	}
-	document, err = json.Marshal(tree)
+	if reasons := q.Header.Values(overrideReasonHeader); len(reasons) > 0 {
+		if _, twice := object[overrideReason]; twice || len(reasons) > 1 || !utf8.ValidString(reasons[0]) {
+			return nil, nil, badRequest("The reason of an override is given once, as the header %s in UTF-8 or as the member %s.", overrideReasonHeader, overrideReason)
+		}
+		object[overrideReason] = reasons[0]
+	}
+	document, err = json.Marshal(object)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode policy: %w", err)
 	}
