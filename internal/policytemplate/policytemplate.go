@@ -156,7 +156,7 @@ var templates = []Template{
 			Platforms: &policy.Platforms{IncludePlatforms: []policy.Platform{policy.AllPlatforms}, ExcludePlatforms: knownPlatforms}}, "OR", "block"),
 	},
 	{
-		ID: "b0a6d9a7-7c53-4d0e-9a41-2f6a51b7c004", Key: "managed-devices", Name: "CA06 - Compliant or hybrid joined device on known platforms",
+		ID: "b0a6d9a7-7c53-4d0e-9a41-2f6a51b7c004", Key: "require-compliant-or-hybrid-joined-device", Name: "CA06 - Compliant or hybrid joined device on known platforms",
 		Description: "Lets people in from the known platforms on a compliant or a hybrid joined device only, so that claiming another platform than Windows gains nothing.",
 		Scenarios:   []Scenario{ZeroTrust, RemoteWork}, Companion: true,
 		Details: demanding(policy.Conditions{Users: everybody, Applications: everything, ClientAppTypes: everyClient,

@@ -82,7 +82,7 @@ func TestTokenProtectionIsForNamedPeople(t *testing.T) { // S41 S42 S43 S44
 
 // The companions leave no platform without a word: whatever one of them does not block, the other wants managed. // S48
 func TestCompanionsCoverEveryPlatform(t *testing.T) {
-	block, managed := find(t, "block-unknown-platforms").Details, find(t, "managed-devices").Details
+	block, managed := find(t, "block-unknown-platforms").Details, find(t, "require-compliant-or-hybrid-joined-device").Details
 	for _, platform := range []policy.Platform{policy.Android, policy.IOS, policy.Windows, policy.MacOS, policy.Linux, policy.WindowsPhone} {
 		blocked := !slices.Contains(block.Conditions.Platforms.ExcludePlatforms, platform)
 		wanted := slices.Contains(managed.Conditions.Platforms.IncludePlatforms, platform)
@@ -107,7 +107,7 @@ func TestWhatStandsInForACompanion(t *testing.T) { // S48
 			Applications: policy.Applications{IncludeApplications: []string{policy.All}}},
 			GrantControls: &policy.GrantControls{Operator: operator, BuiltInControls: controls}}}
 	}
-	const unknown, devices = "block-unknown-platforms", "managed-devices"
+	const unknown, devices = "block-unknown-platforms", "require-compliant-or-hybrid-joined-device"
 	for _, tt := range []struct {
 		name     string
 		policies []policy.Policy
@@ -154,7 +154,7 @@ func TestWhatStandsInForACompanion(t *testing.T) { // S48
 
 // What is in force comes before what only reports.
 func TestCompanionsInForceComeFirst(t *testing.T) {
-	tmpl := find(t, "managed-devices")
+	tmpl := find(t, "require-compliant-or-hybrid-joined-device")
 	var policies []policy.Policy
 	for _, state := range []policy.State{policy.Disabled, policy.ReportOnly, policy.Enabled} {
 		p := tmpl.Details
