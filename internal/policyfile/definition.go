@@ -68,7 +68,7 @@ func (d Document) policy(directory Directory, mapping Mapping) (Definition, []Pr
 		return Definition{}, nil, r.err
 	}
 	if len(r.problems) > 0 { // what follows would say of the same members that they are no ids
-		return Definition{Policy: policy.Policy{DisplayName: mapping.inText(d.Name())}}, r.problems, nil
+		return Definition{}, r.problems, nil
 	}
 	definition, err := define(tree)
 	if err != nil {

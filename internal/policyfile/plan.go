@@ -33,11 +33,14 @@ type StateRule string
 
 // The rules. NeverOn makes a policy report-only that is On in its file.
 const (
-	NeverOn    StateRule = "report-only"
-	AlwaysOff  StateRule = "off"
-	StateAsIs  StateRule = "keep"
-	hintState            = "Set it On when its report says what you expect."
-	hintExists           = "Change it with \"boundgate policy apply\", or give the file's another name."
+	NeverOn   StateRule = "report-only"
+	AlwaysOff StateRule = "off"
+	StateAsIs StateRule = "keep"
+)
+
+const (
+	hintState  = "Set it On when its report says what you expect."
+	hintExists = "Change it with \"boundgate policy apply\", or give the file's another name."
 )
 
 // Options of a plan.
@@ -183,7 +186,7 @@ func match(d Document, name string, objects []Object) (id string, problem *Probl
 func (p *planner) location(d Document) (Step, error) {
 	step := Step{Kind: Location, File: d.File(), Notes: d.Notes}
 	l, problems := d.location(p.options.Mapping)
-	step.Location, step.Name, step.Problems = l, l.DisplayName, problems
+	step.Location, step.Name, step.Problems = l, cmp.Or(l.DisplayName, p.options.Mapping.inText(d.Name())), problems
 	objects := make([]Object, len(p.tenant.Locations))
 	for i, each := range p.tenant.Locations {
 		objects[i] = Object{each.ID, each.DisplayName}
@@ -253,7 +256,7 @@ func (p *planner) policy(d Document) (Step, error) {
 	if err != nil {
 		return step, err
 	}
-	step.Name, step.Problems = cmp.Or(after.DisplayName, d.Name()), problems
+	step.Name, step.Problems = cmp.Or(after.DisplayName, p.options.Mapping.inText(d.Name())), problems
 	objects := make([]Object, len(p.tenant.Policies))
 	for i, each := range p.tenant.Policies {
 		objects[i] = Object{each.ID, each.DisplayName}

@@ -351,6 +351,18 @@ func TestALocationsIDMovesWithIt(t *testing.T) {
 	}
 }
 
+// Of a refused document the name counts as it would be here: prune does not delete what the file describes.
+func TestARefusedFileWithAPlaceholderInItsName(t *testing.T) {
+	s := newServer()
+	renamed := strings.Replace(workloads, "Nightly jobs", "<RING> jobs", 1)
+	options := policyfile.Options{Mapping: policyfile.Mapping{"<RING>": "Nightly"}, Prune: true}
+	s.apply(t, map[string]string{"d": renamed}, options)
+	steps := s.plan(t, map[string]string{"d": strings.Replace(renamed, `"users"`, `"moon":"full","users"`, 1)}, options)
+	if len(steps) != 1 || steps[0].Action != policyfile.Refuse || steps[0].Name != "Nightly jobs" {
+		t.Errorf("the plan is %s", described(steps))
+	}
+}
+
 // The state of an imported policy is never On by surprise.
 func TestStatesOfImportedPolicies(t *testing.T) { // S47
 	for _, tt := range []struct {

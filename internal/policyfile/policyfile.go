@@ -22,8 +22,8 @@ import (
 
 // A Place is a place in a file. Line and Column count from 1, columns in characters; 0 means the file as a whole.
 type Place struct {
-	File         string `json:"file"`
-	Line, Column int    `json:",omitempty"`
+	File         string
+	Line, Column int
 }
 
 // String returns the place as compilers write it.

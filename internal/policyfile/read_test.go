@@ -1,12 +1,17 @@
 package policyfile_test
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"boundgate/internal/policy"
 	"boundgate/internal/policyfile"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestWhatCannotBeReadSaysWhere(t *testing.T) {
@@ -77,6 +82,20 @@ func TestFileNames(t *testing.T) {
 	}
 }
 
+// sameLocation holds a named location to being read as it is written.
+func sameLocation(t *testing.T, l policy.NamedLocation) {
+	t.Helper()
+	l.ID = ""
+	written, err := policyfile.FormatLocation(l, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := policyfile.ParseLocation(written)
+	if diff := cmp.Diff(l, again, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); err != nil || diff != "" {
+		t.Fatalf("%s reads as another location: %v\n%s", written, err, diff)
+	}
+}
+
 // FuzzRead holds the reader to its promises: it never panics, what it refuses has a place in the text, and what it reads can
 // be planned, and written and read again as the same policy.
 func FuzzRead(f *testing.F) {
@@ -108,7 +127,11 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, s := range steps {
-			if s.Kind != policyfile.Policy || s.Action != policyfile.Create {
+			if s.Action != policyfile.Create {
+				continue
+			}
+			if s.Kind == policyfile.Location {
+				sameLocation(t, s.Location)
 				continue
 			}
 			written, _, err := policyfile.Format(s.After, nil)
@@ -122,6 +145,23 @@ func FuzzRead(f *testing.F) {
 			if changes, err := policyfile.Compare(s.After, again, nil); err != nil || len(changes) > 0 {
 				t.Fatalf("%s reads as another policy: %v, %v", written, changes, err)
 			}
+		}
+	})
+}
+
+// FuzzParseMapping holds mappings to their promise: what passes has both sides, and reads the same when it is written again.
+func FuzzParseMapping(f *testing.F) {
+	f.Add("<ExclusionTempGroup>=Break glass")
+	f.Add("<group:a=b>=<group:c>")
+	f.Add("6c96716b-b32b-40b8-9009-49748bb6fcd5=営業部")
+	f.Fuzz(func(t *testing.T, text string) {
+		from, to, err := policyfile.ParseMapping(text)
+		if err != nil {
+			return
+		}
+		againFrom, againTo, err := policyfile.ParseMapping(from + "=" + to)
+		if from == "" || to == "" || err != nil || againFrom != from || againTo != to {
+			t.Fatalf("ParseMapping(%q) = %q, %q; again %q, %q, %v", text, from, to, againFrom, againTo, err)
 		}
 	})
 }
