@@ -51,6 +51,7 @@ func (a *app) plan(ctx context.Context, c *client, cmd *cobra.Command, names []s
 	if err != nil {
 		return nil, none, err
 	}
+	pruned := options.Prune
 	if len(unreadable) > 0 {
 		options.Prune = false // what such a file describes would be deleted
 	}
@@ -63,6 +64,9 @@ func (a *app) plan(ctx context.Context, c *client, cmd *cobra.Command, names []s
 		return nil, none, err
 	}
 	for _, p := range unreadable {
+		if pruned {
+			p.Remedy = strings.TrimSpace(p.Remedy + " Nothing is pruned while a file cannot be read.")
+		}
 		steps = append(steps, policyfile.Step{Action: policyfile.Refuse, Kind: policyfile.Policy, File: p.File, Problems: []policyfile.Problem{p}})
 	}
 	a.explain(steps)
@@ -343,7 +347,7 @@ func failedError(outcomes []outcome) error {
 
 func (a *app) showOutcomes(outcomes []outcome) error {
 	t := table{header: []string{"RESULT", "KIND", "NAME", "STATE", "FILE"}}
-	var raw []stepJSON
+	raw := []stepJSON{}
 	for _, o := range outcomes {
 		t.add(o.result, kindWord(o.Kind), orDash(o.Name), stateOf(o.Step), orDash(o.File))
 		j := stepOf(o.Step, o.result, nil)

@@ -184,6 +184,24 @@ func TestPolicyTemplates(t *testing.T) { // S48
 	}
 }
 
+// What cannot be read may describe anything: nothing is deleted beside it.
+func TestPruneDeletesNothingBesideAnUnreadableFile(t *testing.T) {
+	s := newServer(t)
+	s.signIn(t)
+	p := strings.NewReplacer("<Pilot>", "<group:Pilot>", "enabled", "disabled").Replace(mfaForPilot)
+	s.run(t, p, "policy", "apply", "-")
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.json": strings.Replace(p, "営業のMFA", "Other", 1), "b.json": p[:20]} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := s.run(t, "", "policy", "apply", "--prune", "--yes", "--partial", dir)
+	if r.code != cli.ExitFailed || !strings.Contains(r.out, "created  policy  Other") || strings.Contains(r.out, "deleted") || !strings.Contains(r.errOut, "Nothing is pruned while a file cannot be read.") {
+		t.Errorf("apply: %+v", r)
+	}
+}
+
 // Named locations come before the policies that name them, and go after them.
 func TestNamedLocationsOfFiles(t *testing.T) {
 	s := newServer(t)
@@ -207,5 +225,42 @@ func TestNamedLocationsOfFiles(t *testing.T) {
 	const left = `{"@odata.type":"#microsoft.graph.countryNamedLocation","displayName":"Neighbours","countriesAndRegions":["DE","FR"]}`
 	if r := s.run(t, left, "policy", "apply", "--prune", "--yes", "-"); r.code != cli.ExitOK || !strings.Contains(r.out, "deleted    policy          社外") || !strings.Contains(r.out, "deleted    named location  本社") {
 		t.Errorf("prune of a policy with its trusted location: %+v", r)
+	}
+}
+
+// Whatever the checks of files pass, the server takes: of two public repositories that are not part of this one, everything but
+// what is refused by name is created.
+func TestPublicRepositoriesReachTheServer(t *testing.T) {
+	samples := os.Getenv("BOUNDGATE_SAMPLES")
+	if samples == "" {
+		samples = filepath.Join("..", "..", "..", "shared", "samples")
+	}
+	repositories := []string{filepath.Join(samples, "AlexFilipin_ConditionalAccess"), filepath.Join(samples, "Azure-Samples_azure-ad-conditional-access-apis")}
+	if _, err := os.Stat(repositories[0]); err != nil {
+		t.Skipf("left out: %s is not there; set BOUNDGATE_SAMPLES to the directory of the samples", repositories[0])
+	}
+	s := newServer(t)
+	s.signIn(t)
+	s.must(t, "licence", "set", "AAD_PREMIUM_P2")
+	pairs := write(t, "map.json", `{"<RING>":"Pilot","<ExclusionTempGroup>":"Break glass","<ExclusionPermGroup>":"Break glass","<EmergencyAccessAccountsGroup>":"Break glass",
+		"<AADP2Group>":"Pilot","<SynchronizationServiceAccountsGroup>":"Pilot","<AdministratorGroup>":"Pilot","6c96716b-b32b-40b8-9009-49748bb6fcd5":"Pilot","f753047e-de31-4c74-a6fb-c38589047723":"Break glass"}`)
+	r := s.run(t, "", append([]string{"policy", "import", "--partial", "--json", "--map-file", pairs}, repositories...)...)
+	var results []struct{ Result, DisplayName, Error string }
+	if err := json.Unmarshal([]byte(r.out), &results); err != nil {
+		t.Fatalf("import: %+v, %v", r, err)
+	}
+	count := map[string]int{}
+	for _, each := range results {
+		if count[each.Result]++; each.Result == "failed" {
+			t.Errorf("%s: %s", each.DisplayName, each.Error)
+		}
+	}
+	if count["created"] < 25 || count["refused"] != 4 {
+		t.Errorf("results: %v", count)
+	}
+	dir := t.TempDir()
+	s.must(t, "policy", "export", "--names", "-o", dir)
+	if r := s.run(t, "", "policy", "diff", "--prune", dir); r.code != cli.ExitOK {
+		t.Errorf("what was exported differs: %+v", r)
 	}
 }
