@@ -38,6 +38,11 @@ var arrows = []struct {
 		because: "a decision is a pure function: it knows no disk and no network",
 	},
 	{
+		from:    []string{"internal/policyfile", "internal/policytemplate"},
+		reach:   []string{"database/sql", "net/http", "internal/store", "internal/logstore", "internal/wire/*", "internal/signin", "internal/admin", "internal/cli", "internal/server", "internal/config"},
+		because: "what a file or a template says is a matter of values; the command line and admin do the rest",
+	},
+	{
 		from:    []string{"internal/devicefilter"},
 		reach:   []string{"internal/policy"},
 		because: "the policy uses the rule language, not the other way round",

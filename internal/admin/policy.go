@@ -57,6 +57,11 @@ func findPolicy(list []policy.Policy, id string) (policy.Policy, error) {
 // report-only policies too (S10).
 func (s *Service) CreatePolicy(ctx context.Context, c Caller, document []byte) (policy.Policy, []Warning, error) {
 	defer s.oneAtATime()()
+	return s.createPolicy(ctx, c, document)
+}
+
+// createPolicy is CreatePolicy for a caller that makes several changes at once.
+func (s *Service) createPolicy(ctx context.Context, c Caller, document []byte) (policy.Policy, []Warning, error) {
 	none := policy.Policy{}
 	if err := Authorize(c, WritePolicies); err != nil {
 		return none, nil, err

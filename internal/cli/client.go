@@ -295,7 +295,7 @@ func answerError(res *http.Response, body []byte) error {
 	if hint == "" {
 		hint = defaultHint(res, env.InnerError.RequestID)
 	}
-	return &Error{Message: message, Hint: hint}
+	return &Error{Message: message, Hint: hint, status: res.StatusCode}
 }
 
 func firstLine(s string) string {

@@ -21,6 +21,8 @@ type Error struct {
 	Message string
 	Hint    string
 	usage   bool
+	status  int // of the HTTP answer that it was; 0 for none
+	code    int // to exit with; 0 for the usual one
 }
 
 // Error implements error.
@@ -43,6 +45,10 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	if err == nil {
 		return ExitOK
 	}
+	var differs *differsError
+	if errors.As(err, &differs) {
+		return ExitFailed
+	}
 	noColour, flagErr := root.PersistentFlags().GetBool("no-color")
 	style := styleFor(root.ErrOrStderr(), noColour || flagErr != nil)
 	var e *Error
@@ -54,11 +60,20 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	if e.Hint != "" {
 		fmt.Fprintln(root.ErrOrStderr(), style.dim("hint:"), visibleLines(e.Hint))
 	}
-	if e.usage {
+	switch {
+	case e.code != 0:
+		return e.code
+	case e.usage:
 		return ExitUsage
 	}
 	return ExitFailed
 }
+
+// A differsError ends a comparison that found differences: there is nothing more to print.
+type differsError struct{}
+
+// Error implements error.
+func (*differsError) Error() string { return "there are differences" }
 
 // visibleLines is visible for texts of several lines.
 func visibleLines(s string) string {

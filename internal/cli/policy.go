@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"boundgate/internal/directory"
-
 	"github.com/spf13/cobra"
 )
 
@@ -51,7 +49,8 @@ func stateWord(state string) string {
 func (a *app) policyCommands() *cobra.Command {
 	cmd := group("policy", "Conditional Access policies", `  boundgate policy template token-protection --group Pilot --exclude-group 'Break glass' | boundgate policy create -f -
   boundgate policy state 'TP01 - Token protection - Windows native apps' on`)
-	cmd.AddCommand(a.policyList(), a.policyShow(), a.policyCreate(), a.policyUpdate(), a.policyState(), a.policyDelete(), a.policyLint(), a.policyTemplates())
+	cmd.AddCommand(a.policyList(), a.policyShow(), a.policyCreate(), a.policyUpdate(), a.policyState(), a.policyDelete(), a.policyLint(), a.policyTemplates(), a.policyCompanions(),
+		a.policyExport(), a.policyImport(), a.policyDiff(), a.policyApply())
 	return cmd
 }
 
@@ -250,78 +249,5 @@ func (a *app) policyDelete() *cobra.Command {
 			a.say("%s: deleted", args[0])
 			return nil
 		}),
-	}
-}
-
-func (a *app) policyTemplates() *cobra.Command {
-	cmd := group("template", "Print policies to start from", "  boundgate policy template token-protection --group Pilot --exclude-group 'Break glass'")
-	cmd.AddCommand(a.templateTokenProtection())
-	return cmd
-}
-
-func (a *app) templateTokenProtection() *cobra.Command {
-	var include, exclude []string
-	var name string
-	var windowsApp bool
-	cmd := &cobra.Command{
-		Use: "token-protection", Short: "Print the token protection policy, report-only, for a pilot group", Args: arguments(),
-		Example: "  boundgate policy template token-protection --group Pilot --exclude-group 'Break glass' > tp01.json",
-	}
-	cmd.RunE = a.run(func(ctx context.Context, c *client, _ []string) error {
-		if len(include) == 0 {
-			return Usage(cmd, "--group is missing")
-		}
-		included, err := groupIDs(ctx, c, include)
-		if err != nil {
-			return err
-		}
-		excluded, err := groupIDs(ctx, c, exclude)
-		if err != nil {
-			return err
-		}
-		return writeJSON(a.Out, tokenProtectionTemplate(name, included, excluded, windowsApp))
-	})
-	cmd.Flags().StringSliceVar(&include, "group", nil, "group to include, by name or id (repeatable)")
-	cmd.Flags().StringSliceVar(&exclude, "exclude-group", nil, "group to exclude: the break-glass accounts (repeatable)")
-	cmd.Flags().StringVar(&name, "name", "TP01 - Token protection - Windows native apps", "display name")
-	cmd.Flags().BoolVar(&windowsApp, "windows-app", false, "also protect Azure Virtual Desktop, Windows 365 and Windows Cloud Login")
-	return cmd
-}
-
-func groupIDs(ctx context.Context, c *client, keys []string) ([]string, error) {
-	ids := make([]string, 0, len(keys))
-	for _, key := range keys {
-		id, err := idOf(ctx, c, "/groups", "group", key)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
-}
-
-// unsupportedDevices is the filter of the devices that can be told by label or profile and cannot comply (S24, S26).
-const unsupportedDevices = `(device.systemLabels -contains "CloudPC" -or device.systemLabels -contains "AzureVirtualDesktop" -or ` +
-	`device.systemLabels -contains "MicrosoftPowerAutomate" -or device.profileType -eq "SecureVM") -and device.trustType -eq "AzureAD"`
-
-// tokenProtectionTemplate is the policy as the deployment guide sets it up (S41 to S47): the resources that are meant, the
-// platform Windows, native clients only, report-only.
-func tokenProtectionTemplate(name string, include, exclude []string, windowsApp bool) map[string]any {
-	resources := []directory.AppID{directory.ExchangeOnline, directory.SharePointOnline, directory.TeamsServices}
-	if windowsApp {
-		resources = append(resources, directory.AzureVirtualDesktop, directory.Windows365, directory.WindowsCloudLogin)
-	}
-	return map[string]any{
-		"displayName": name,
-		"state":       "enabledForReportingButNotEnforced",
-		"conditions": map[string]any{
-			"users":          map[string]any{"includeGroups": include, "excludeGroups": exclude},
-			"applications":   map[string]any{"includeApplications": resources},
-			"platforms":      map[string]any{"includePlatforms": []string{"windows"}},
-			"clientAppTypes": []string{"mobileAppsAndDesktopClients"},
-			"devices":        map[string]any{"deviceFilter": map[string]any{"mode": "exclude", "rule": unsupportedDevices}},
-		},
-		"grantControls":   nil,
-		"sessionControls": map[string]any{"secureSignInSession": map[string]any{"isEnabled": true}},
 	}
 }

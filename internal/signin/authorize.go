@@ -205,7 +205,7 @@ type Explanation struct {
 	Requirement policy.Requirement
 	// Passkey is true where a second factor is missing and only a passkey that verifies its user will do.
 	Passkey bool
-	Scopes      []string // what consent is missing for
+	Scopes  []string // what consent is missing for
 	// ClientKnown is true where the redirect URI is known to be the client's, so that an answer may be sent there.
 	ClientKnown bool
 	// What the catalogue knows of the application, and the version that it states.

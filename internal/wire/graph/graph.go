@@ -220,6 +220,12 @@ func routesOf(h *handler) []route {
 		{"PUT", locations + "/{id}", h.updateLocation, nil},
 		{"DELETE", locations + "/{id}", h.deleteLocation, nil},
 
+		{"GET", "/identity/conditionalAccess/templates", h.templates, filterOnly},
+		{"GET", "/identity/conditionalAccess/templates/{id}", h.template, nil},
+		{"POST", "/boundgate/policyTemplates/{id}/create", h.createFromTemplate, nil},
+		{"GET", "/boundgate/policyCompanions", h.companions, nil},
+		{"POST", "/boundgate/policyCompanions/createMissing", h.createCompanions, nil},
+
 		{"GET", "/auditLogs/signIns", h.signIns, []string{"$filter", "$top", "$skiptoken"}},
 		{"GET", "/auditLogs/signIns/{id}", h.signIn, nil},
 		{"GET", "/auditLogs/directoryAudits", h.directoryAudits, []string{"$filter", "$top", "$skiptoken"}},
