@@ -264,3 +264,28 @@ func TestPublicRepositoriesReachTheServer(t *testing.T) {
 		t.Errorf("what was exported differs: %+v", r)
 	}
 }
+
+// The reason for which a policy is On against the linter's advice is part of what its file says.
+func TestOverrideReasonsMoveWithFiles(t *testing.T) {
+	s := newServer(t)
+	s.signIn(t)
+	const blocksAll = `{"displayName":"Office","state":"enabled",%s"conditions":{"clientAppTypes":["all"],"platforms":{"includePlatforms":["windows"]},"applications":{"includeApplications":["Office365"]},"users":{"includeGroups":["<group:Pilot>"]}},
+		"sessionControls":{"secureSignInSession":{"isEnabled":true}}}`
+	plain := strings.Replace(blocksAll, "%s", "", 1)
+	if r := s.run(t, plain, "policy", "apply", "--yes", "-"); r.code != cli.ExitFailed || !strings.Contains(r.out, "failed  policy  Office") {
+		t.Fatalf("apply without a reason: %+v", r)
+	}
+	reasoned := strings.Replace(blocksAll, "%s", `"@boundgate.overrideReason":"a laboratory",`, 1)
+	if r := s.run(t, reasoned, "policy", "apply", "--yes", "-"); r.code != cli.ExitOK {
+		t.Fatalf("apply with a reason: %+v", r)
+	}
+	dir := t.TempDir()
+	s.must(t, "policy", "export", "--names", "-o", dir)
+	data, err := os.ReadFile(filepath.Join(dir, "policies", "Office.json"))
+	if err != nil || !strings.Contains(string(data), `"@boundgate.overrideReason": "a laboratory"`) {
+		t.Errorf("export: %s, %v", data, err)
+	}
+	if r := s.run(t, "", "policy", "diff", "--prune", dir); r.code != cli.ExitOK {
+		t.Errorf("what was exported differs: %+v", r)
+	}
+}

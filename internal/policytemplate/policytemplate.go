@@ -133,8 +133,9 @@ func tokenProtection(resources []string) policy.Policy {
 	}
 }
 
-func demanding(c policy.Conditions, operator string, controls ...string) policy.Policy {
-	return policy.Policy{Conditions: c, GrantControls: &policy.GrantControls{Operator: operator, BuiltInControls: controls}}
+// demanding is a policy that takes any one of the controls.
+func demanding(c policy.Conditions, controls ...string) policy.Policy {
+	return policy.Policy{Conditions: c, GrantControls: &policy.GrantControls{Operator: "OR", BuiltInControls: controls}}
 }
 
 var templates = []Template{
@@ -153,40 +154,40 @@ var templates = []Template{
 		Description: "Blocks requests that come from no known device platform. Token protection for Windows says nothing of a request that claims another platform; this policy does.",
 		Scenarios:   []Scenario{ZeroTrust, EmergingThreats}, Companion: true,
 		Details: demanding(policy.Conditions{Users: everybody, Applications: everything, ClientAppTypes: everyClient,
-			Platforms: &policy.Platforms{IncludePlatforms: []policy.Platform{policy.AllPlatforms}, ExcludePlatforms: knownPlatforms}}, "OR", "block"),
+			Platforms: &policy.Platforms{IncludePlatforms: []policy.Platform{policy.AllPlatforms}, ExcludePlatforms: knownPlatforms}}, "block"),
 	},
 	{
 		ID: "b0a6d9a7-7c53-4d0e-9a41-2f6a51b7c004", Key: "require-compliant-or-hybrid-joined-device", Name: "CA06 - Compliant or hybrid joined device on known platforms",
 		Description: "Lets people in from the known platforms on a compliant or a hybrid joined device only, so that claiming another platform than Windows gains nothing.",
 		Scenarios:   []Scenario{ZeroTrust, RemoteWork}, Companion: true,
 		Details: demanding(policy.Conditions{Users: everybody, Applications: everything, ClientAppTypes: everyClient,
-			Platforms: &policy.Platforms{IncludePlatforms: knownPlatforms}}, "OR", "compliantDevice", "domainJoinedDevice"),
+			Platforms: &policy.Platforms{IncludePlatforms: knownPlatforms}}, "compliantDevice", "domainJoinedDevice"),
 	},
 	{
 		ID: "b0a6d9a7-7c53-4d0e-9a41-2f6a51b7c005", Key: "block-device-code", Name: "CA07 - Block device code flow",
 		Description: "Blocks sign-ins by device code: whoever polls for the code may be whoever phished it.",
 		Scenarios:   []Scenario{ZeroTrust, EmergingThreats},
 		Details: demanding(policy.Conditions{Users: everybody, Applications: everything, ClientAppTypes: everyClient,
-			AuthenticationFlows: &policy.AuthenticationFlows{TransferMethods: "deviceCodeFlow"}}, "OR", "block"),
+			AuthenticationFlows: &policy.AuthenticationFlows{TransferMethods: "deviceCodeFlow"}}, "block"),
 	},
 	{
 		ID: "0b2282f9-2862-4178-88b5-d79340b36cb8", Key: "block-legacy-authentication", Name: "CA03 - Block legacy authentication",
 		Description: "Blocks Exchange ActiveSync and the other clients that can neither be asked for a second factor nor bind a session.",
 		Scenarios:   []Scenario{SecureFoundation, ZeroTrust, RemoteWork, ProtectAdmins},
 		Details: demanding(policy.Conditions{Users: everybody, Applications: everything,
-			ClientAppTypes: []policy.ClientAppType{policy.ExchangeActiveSync, policy.OtherClients}}, "OR", "block"),
+			ClientAppTypes: []policy.ClientAppType{policy.ExchangeActiveSync, policy.OtherClients}}, "block"),
 	},
 	{
 		ID: "c7503427-338e-4c5e-902d-abe252abfb43", Key: "mfa-administrators", Name: "CA01 - Multifactor authentication for administrators",
 		Description: "Asks whoever holds an administrative directory role for a second factor.",
 		Scenarios:   []Scenario{SecureFoundation, ZeroTrust, RemoteWork, ProtectAdmins},
 		Details: demanding(policy.Conditions{Users: policy.Users{IncludeRoles: administrators}, Applications: everything, ClientAppTypes: everyClient},
-			"OR", "mfa"),
+			"mfa"),
 	},
 	{
 		ID: "a3d0a415-b068-4326-9251-f9cdf9feeb64", Key: "mfa-all-users", Name: "CA02 - Multifactor authentication for everybody",
 		Description: "Asks everybody for a second factor.",
 		Scenarios:   []Scenario{SecureFoundation, ZeroTrust, RemoteWork},
-		Details:     demanding(policy.Conditions{Users: everybody, Applications: everything, ClientAppTypes: everyClient}, "OR", "mfa"),
+		Details:     demanding(policy.Conditions{Users: everybody, Applications: everything, ClientAppTypes: everyClient}, "mfa"),
 	},
 }
