@@ -300,7 +300,7 @@ func TestDeviceAuthentication(t *testing.T) {
 }
 
 // typePassword goes through the account and password pages as Alice.
-func (v victim) typePassword(t *testing.T, page visit) visit {
+func (v victim) typePassword(t *testing.T, page visit, more ...string) visit {
 	t.Helper()
 	client := *v.server.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -313,6 +313,9 @@ func (v victim) typePassword(t *testing.T, page visit) visit {
 		_, rest, _ = strings.Cut(rest, `name="state" value="`)
 		state, _, _ := strings.Cut(rest, `"`)
 		fields.Set("state", state)
+		for n := 0; n+1 < len(more); n += 2 {
+			fields.Set(more[n], more[n+1])
+		}
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.server.URL+action, strings.NewReader(fields.Encode()))
 		must(t, err)
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
