@@ -70,6 +70,9 @@ func (d *Device) Set(p Property, values ...string) error {
 	return nil
 }
 
+// Compliant reports whether the device is known to be compliant.
+func (d *Device) Compliant() bool { return d.compliant != nil && *d.compliant }
+
 // Text returns the value of a text property; null for lists and truth values.
 func (d *Device) Text(p Property) Value { return d.text[p] }
 

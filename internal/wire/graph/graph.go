@@ -209,6 +209,8 @@ func routesOf(h *handler) []route {
 		{"PATCH", policies + "/{id}", h.updatePolicy, nil},
 		{"DELETE", policies + "/{id}", h.deletePolicy, nil},
 
+		{"POST", "/identity/conditionalAccess/evaluate", h.evaluate, nil},
+
 		{"GET", locations, h.locations(""), filterOnly},
 		{"POST", locations, h.createLocation, nil},
 		{"GET", locations + "/microsoft.graph.ipNamedLocation", h.locations(policy.IPLocation), filterOnly},
