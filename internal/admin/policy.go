@@ -88,6 +88,16 @@ func (s *Service) createPolicy(ctx context.Context, c Caller, document []byte) (
 // A policy is not set On, and one that is On not changed, so that a finding that blocks is new in it, unless the document
 // gives a reason (@boundgate.overrideReason). The reason is kept with the policy and with the findings it was given for.
 func (s *Service) UpdatePolicy(ctx context.Context, c Caller, id string, document []byte) (policy.Policy, []Warning, error) {
+	return s.changePolicy(ctx, c, id, func(before policy.Policy) (policy.Policy, error) { return mergePolicy(before, document) })
+}
+
+// ReplacePolicy puts the policy that a client sent in the place of another: members that are not sent are gone. Otherwise it
+// is UpdatePolicy.
+func (s *Service) ReplacePolicy(ctx context.Context, c Caller, id string, document []byte) (policy.Policy, []Warning, error) {
+	return s.changePolicy(ctx, c, id, func(policy.Policy) (policy.Policy, error) { return decodePolicy(document) })
+}
+
+func (s *Service) changePolicy(ctx context.Context, c Caller, id string, change func(policy.Policy) (policy.Policy, error)) (policy.Policy, []Warning, error) {
 	defer s.oneAtATime()()
 	none := policy.Policy{}
 	if err := Authorize(c, WritePolicies); err != nil {
@@ -101,7 +111,7 @@ func (s *Service) UpdatePolicy(ctx context.Context, c Caller, id string, documen
 	if err != nil {
 		return none, nil, err
 	}
-	after, err := mergePolicy(before, document)
+	after, err := change(before)
 	if err != nil {
 		return none, nil, err
 	}

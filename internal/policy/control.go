@@ -45,6 +45,22 @@ const (
 	StrengthPhishingResistant = "00000000-0000-0000-0000-000000000004"
 )
 
+// A Strength is an authentication strength that a policy can demand.
+type Strength struct {
+	ID, DisplayName, Description string
+	// Combinations are the methods of this server that satisfy it, as Graph spells them: a passkey that verifies its user, and
+	// a password with a code of an authenticator application.
+	Combinations []string
+}
+
+// Strengths are the authentication strengths that every tenant has.
+var Strengths = []Strength{
+	{StrengthMFA, "Multifactor authentication", "Combinations of methods that satisfy strong authentication, such as a password and a code.",
+		[]string{"fido2", "password,softwareOath"}},
+	{StrengthPasswordless, "Passwordless MFA", "Passwordless methods that satisfy strong authentication, such as a passkey.", []string{"fido2"}},
+	{StrengthPhishingResistant, "Phishing-resistant MFA", "Phishing-resistant, passwordless methods, such as a passkey.", []string{"fido2"}},
+}
+
 // strengthControls are the controls that the authentication strengths are.
 var strengthControls = map[string]controls{
 	StrengthMFA: controlStrengthMFA, StrengthPasswordless: controlStrengthPasswordless, StrengthPhishingResistant: controlStrengthPhishingResistant,

@@ -115,12 +115,13 @@ type handler struct {
 // routesOf is every URL of this package. Fixed segments match without regard to case.
 func routesOf(h *handler) []route {
 	const (
-		users     = "/users/{id}"
-		groups    = "/groups/{id}"
-		policies  = "/identity/conditionalAccess/policies"
-		locations = "/identity/conditionalAccess/namedLocations"
-		roles     = "/roleManagement/directory/"
-		tenants   = "/boundgate/tenants"
+		users          = "/users/{id}"
+		groups         = "/groups/{id}"
+		policies       = "/identity/conditionalAccess/policies"
+		legacyPolicies = "/policies/conditionalAccessPolicies"
+		locations      = "/identity/conditionalAccess/namedLocations"
+		roles          = "/roleManagement/directory/"
+		tenants        = "/boundgate/tenants"
 	)
 	return []route{
 		{"GET", "/organization", h.organization, nil},
@@ -207,7 +208,19 @@ func routesOf(h *handler) []route {
 		{"POST", policies, h.createPolicy, nil},
 		{"GET", policies + "/{id}", h.policy, nil},
 		{"PATCH", policies + "/{id}", h.updatePolicy, nil},
+		{"PUT", policies + "/{id}", h.replacePolicy, nil},
 		{"DELETE", policies + "/{id}", h.deletePolicy, nil},
+		// The address of before, which policy-as-code repositories still have.
+		{"GET", legacyPolicies, h.policies, filterOnly},
+		{"POST", legacyPolicies, h.createPolicy, nil},
+		{"GET", legacyPolicies + "/{id}", h.policy, nil},
+		{"PATCH", legacyPolicies + "/{id}", h.updatePolicy, nil},
+		{"PUT", legacyPolicies + "/{id}", h.replacePolicy, nil},
+		{"DELETE", legacyPolicies + "/{id}", h.deletePolicy, nil},
+		{"GET", "/identity/conditionalAccess/authenticationStrength/policies", h.strengths, filterOnly},
+		{"GET", "/identity/conditionalAccess/authenticationStrength/policies/{id}", h.strength, nil},
+		{"GET", "/policies/authenticationStrengthPolicies", h.strengths, filterOnly},
+		{"GET", "/policies/authenticationStrengthPolicies/{id}", h.strength, nil},
 
 		{"POST", "/identity/conditionalAccess/evaluate", h.evaluate, nil},
 

@@ -187,6 +187,18 @@ func (h *handler) updatePolicy(q *request) error {
 	return q.noContent()
 }
 
+// replacePolicy serves PUT: what the body leaves out, the policy loses.
+func (h *handler) replacePolicy(q *request) error {
+	document, _, err := q.policyDocument()
+	if err != nil {
+		return err
+	}
+	if _, _, err := h.Admin.ReplacePolicy(q.Context(), q.caller, q.vars["id"], document); err != nil {
+		return err
+	}
+	return q.noContent()
+}
+
 func (h *handler) deletePolicy(q *request) error {
 	if err := h.Admin.DeletePolicy(q.Context(), q.caller, q.vars["id"]); err != nil {
 		return err

@@ -116,3 +116,43 @@ func TestWhatIfErrors(t *testing.T) {
 		t.Errorf("without the right to read policies: %d %s", a.status, a.text)
 	}
 }
+
+// A policy is replaced as a whole, under the address of today and of before; what is left out is gone.
+func TestPoliciesAreReplaced(t *testing.T) {
+	s := newServer(t)
+	s.policy(t, "P", "disabled", `"applications":{"includeApplications":["All"]},"platforms":{"includePlatforms":["linux"]}`, `"grantControls":{"operator":"OR","builtInControls":["mfa"]}`)
+	const legacy = "/beta/policies/conditionalAccessPolicies"
+	a := s.call(t, global, "GET", legacy, "")
+	made, _ := a.at("value", 0, "id").(string)
+	body := `{"displayName":"P2","state":"disabled","conditions":{"clientAppTypes":["all"],"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]}},"grantControls":{"operator":"OR","builtInControls":["block"]}}`
+	for _, address := range []string{policyURL, legacy} {
+		if a := s.call(t, global, "PUT", address+"/"+made, body); a.status != http.StatusNoContent {
+			t.Errorf("PUT %s: %d %s", address, a.status, a.text)
+		}
+	}
+	if a = s.call(t, global, "GET", policyURL+"/"+made, ""); a.at("displayName") != "P2" || a.at("conditions", "platforms") != nil || a.at("id") != made {
+		t.Errorf("after it: %s", a.text)
+	}
+	if a := s.call(t, global, "PUT", policyURL+"/"+id("nobody"), body); a.status != http.StatusNotFound {
+		t.Errorf("an unknown policy: %d %s", a.status, a.text)
+	}
+	if a := s.call(t, "contoso/Security Reader", "PUT", policyURL+"/"+made, body); a.status != http.StatusForbidden {
+		t.Errorf("a reader: %d %s", a.status, a.text)
+	}
+}
+
+func TestAuthenticationStrengthsAreRead(t *testing.T) {
+	s := newServer(t)
+	for _, address := range []string{"/v1.0/identity/conditionalAccess/authenticationStrength/policies", "/beta/policies/authenticationStrengthPolicies"} {
+		a := s.call(t, "contoso/Security Reader", "GET", address, "")
+		if list, _ := a.at("value").([]any); len(list) != 3 || a.at("value", 2, "displayName") != "Phishing-resistant MFA" || a.at("value", 2, "policyType") != "builtIn" {
+			t.Errorf("%s: %s", address, a.text)
+		}
+		if a := s.call(t, global, "GET", address+"/00000000-0000-0000-0000-000000000004", ""); a.at("allowedCombinations", 0) != "fido2" {
+			t.Errorf("one: %s", a.text)
+		}
+		if a := s.call(t, "contoso/User Administrator", "GET", address, ""); a.status != http.StatusForbidden {
+			t.Errorf("without the role: %d", a.status)
+		}
+	}
+}
