@@ -56,6 +56,8 @@ type Service struct {
 	Keys SigningKeys
 	// Evidence is the sign-in log; nil makes the linter's rules about it silent.
 	Evidence SignInEvidence
+	// History is the sign-in log for replays; nil for none.
+	History History
 	// Countries says whether the server can tell the country of an address; nil where it is not known.
 	Countries *bool
 	Now       func() time.Time

@@ -122,6 +122,11 @@ func (a *app) say(format string, args ...any) {
 	}
 }
 
+// note prints what is worth knowing beside a result.
+func (a *app) note(format string, args ...any) {
+	fmt.Fprintln(a.Err, "note:", visible(fmt.Sprintf(format, args...)))
+}
+
 // warn prints the warnings that came beside a result; what is merely worth knowing "policy lint" tells.
 func (a *app) warn(warnings []warning) {
 	for _, w := range warnings {

@@ -12,6 +12,7 @@ import (
 	"boundgate/internal/directory"
 	"boundgate/internal/logquery"
 	"boundgate/internal/logstore"
+	"boundgate/internal/policy"
 	"boundgate/internal/policylint"
 	"boundgate/internal/seal"
 	"boundgate/internal/signinlog"
@@ -149,6 +150,24 @@ func (e policyEvidence) PolicyEvidence(ctx context.Context, tenant directory.Ten
 	}
 	seen, wouldBlock, err := e.engine.PolicyEvidence(ctx, workspace, policyID, since)
 	return policylint.Evidence{NonInteractive: seen, WouldBlock: wouldBlock}, err
+}
+
+// history lets replays read the sign-in log.
+type history struct {
+	logs  *logstore.DB
+	state *store.DB
+}
+
+// Decided serves admin.History.
+func (h history) Decided(ctx context.Context, tenant directory.TenantID, from, to time.Time, limit int, f func(admin.PastSignIn) error) error {
+	workspace, err := h.state.WorkspaceOf(ctx, tenant)
+	if err != nil {
+		return fmt.Errorf("find the tenant's workspace: %w", err)
+	}
+	return h.logs.EachDecided(ctx, workspace, from, to, limit, func(d logstore.Decided) error {
+		return f(admin.PastSignIn{At: d.At, CorrelationID: d.CorrelationID, Interactive: d.Interactive, UPN: d.UPN, App: d.App, Resource: d.Resource,
+			Status: policy.AccessStatus(d.Status), Facts: d.Facts})
+	})
 }
 
 // placeOf reads a continuation that an earlier answer gave.

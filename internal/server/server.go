@@ -149,6 +149,7 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 	}
 	knowsCountries := signIns.Countries != nil
 	administration := &admin.Service{Store: s.db, Passwords: s.passwords, Operator: operator, Keys: signingKeys, Now: time.Now,
+		History:  history{s.logs, s.db},
 		Evidence: policyEvidence{&logquery.Engine{Logs: s.logs, Now: time.Now}, s.db}, Countries: &knowsCountries}
 	who := authenticator{tokens: verifier, admin: administration}
 	s.feeder = &logstore.Feeder{Source: s.db, Sink: s.logs, Name: "state", Log: s.log, Alarm: func(err error) {

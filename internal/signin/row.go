@@ -34,6 +34,7 @@ func (a *attempt) row(now time.Time, workspace string, decided error) *signinlog
 	if !a.judged {
 		r.ConditionalAccessStatus = string(policy.AccessNotApplied)
 	}
+	r.Facts = a.factsRecorded()
 	r.ConditionalAccessAudiences = toJSON(audiencesOf(a.resource))
 	r.DeviceDetail = toJSON(a.deviceDetail())
 	r.CrossTenantAccessType = "none"
@@ -100,6 +101,18 @@ func (a *attempt) commonRow(now time.Time, workspace string, decided error) *sig
 	}
 	a.result(r, decided)
 	return r
+}
+
+// factsRecorded are the facts that the policies decided on; "" where they did not.
+func (a *attempt) factsRecorded() string {
+	if !a.judged {
+		return ""
+	}
+	text, err := a.facts.Record()
+	if err != nil { // such values always encode; a row without them is counted apart by a replay
+		return ""
+	}
+	return text
 }
 
 // A status is the JSON of the Status column.

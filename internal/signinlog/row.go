@@ -129,6 +129,8 @@ type Row struct {
 	RiskLevelAggregated         string `json:"RiskLevelAggregated,omitempty"`
 	RiskLevelDuringSignIn       string `json:"RiskLevelDuringSignIn,omitempty"`
 	RiskState                   string `json:"RiskState,omitempty"`
+	// Facts are those that the policies decided on, as policy.Facts.Record writes them: for a replay, and no column of a query.
+	Facts string `json:"_Facts,omitempty"`
 }
 
 // An AppliedPolicy is one element of ConditionalAccessPolicies, with condition flags as integers as Log Analytics has them.

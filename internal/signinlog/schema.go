@@ -23,7 +23,7 @@ func (c Column) In(table string) bool {
 	if table == ServicePrincipalTable {
 		return ofServicePrincipals[c.Name]
 	}
-	return c.only == "" || c.only == table
+	return c.only == "" || c.only == table // _Facts is in none of them
 }
 
 // NameIn returns the column's name in a table: one of them differs.
@@ -61,7 +61,7 @@ var onlyIn = map[string]string{
 	"AuthenticationAppPolicyEvaluationDetails": InteractiveTable, "Resource": InteractiveTable, "ResourceId": InteractiveTable,
 	"ResourceProvider": InteractiveTable, "FlaggedForReview": InteractiveTable, "IPAddressFromResourceProvider": InteractiveTable,
 	"SignInIdentifier": InteractiveTable, "ServicePrincipalName": InteractiveTable, "SourceAppClientId": InteractiveTable,
-	"RiskLevel": InteractiveTable, "ClientSessionId": NonInteractiveTable, "SignInEventTypes": NonInteractiveTable,
+	"_Facts": "none", "RiskLevel": InteractiveTable, "ClientSessionId": NonInteractiveTable, "SignInEventTypes": NonInteractiveTable,
 }
 
 // ofServicePrincipals are the columns of AADServicePrincipalSignInLogs: nothing in them is about a person.

@@ -223,6 +223,7 @@ func routesOf(h *handler) []route {
 		{"GET", "/policies/authenticationStrengthPolicies/{id}", h.strength, nil},
 
 		{"POST", "/identity/conditionalAccess/evaluate", h.evaluate, nil},
+		{"POST", "/boundgate/policies/replay", h.replay, nil},
 
 		{"GET", locations, h.locations(""), filterOnly},
 		{"POST", locations, h.createLocation, nil},

@@ -156,3 +156,21 @@ func TestAuthenticationStrengthsAreRead(t *testing.T) {
 		}
 	}
 }
+
+func TestReplaysAreForThoseWhoReadPoliciesAndTheLog(t *testing.T) { // S40
+	s := newServer(t)
+	const body = `{"policy":{"displayName":"x"},"from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z"}`
+	if a := s.call(t, "contoso/User Administrator", "POST", "/beta/boundgate/policies/replay", body); a.status != http.StatusForbidden {
+		t.Errorf("without the roles: %d %s", a.status, a.text)
+	}
+	for why, tt := range map[string]struct{ body, says string }{
+		"no time":        {`{"policy":{},"to":"2026-01-02T00:00:00Z"}`, "/from"},
+		"an empty range": {`{"policy":{},"from":"2026-01-02T00:00:00Z","to":"2026-01-02T00:00:00Z"}`, "empty"},
+		"another member": {`{"policies":[]}`, "/policies"},
+		"another state":  {`{"id":"x","state":"on","from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z"}`, "/state"},
+	} {
+		if a := s.call(t, global, "POST", "/beta/boundgate/policies/replay", tt.body); a.status != http.StatusBadRequest || !strings.Contains(a.text, tt.says) {
+			t.Errorf("%s: %d %s", why, a.status, a.text)
+		}
+	}
+}
