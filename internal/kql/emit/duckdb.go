@@ -88,6 +88,12 @@ var DuckDB = &Dialect{
 		"bin_real":     "CASE WHEN {2} > 0 THEN floor({1} / {2}) * {2} END",
 		"bin_datetime": "CASE WHEN {2} > 0 THEN make_timestamp((epoch_us({1}) + " + epoch + ") // {2} * {2} - " + epoch + ") END",
 
+		"series_long":     series("{1}", "{2}", "{3}"),
+		"series_real":     "CASE WHEN {3} <> 0 THEN list_transform(range(0, CAST(least(floor(({2} - {1}) / {3}) + 1, 1048576) AS BIGINT)), lambda i: {1} + i * {3}) END",
+		"series_timespan": series("{1}", "{2}", "{3}"),
+		"series_datetime": "list_transform(" + series("epoch_us({1})", "epoch_us({2})", "{3}") + ", lambda i: make_timestamp(i))",
+		"rand":            "random()",
+
 		"startofday":   "date_trunc('day', {1} + to_days(CAST({2} AS INTEGER)))",
 		"endofday":     "(date_trunc('day', {1} + to_days(CAST({2} AS INTEGER) + 1)) - to_microseconds(1))",
 		"startofweek":  "(date_trunc('week', {1} + to_days(CAST({2} * 7 + 1 AS INTEGER))) - to_days(1))", // weeks start on Sunday
@@ -130,6 +136,13 @@ var DuckDB = &Dialect{
 		"make_set_if_dynamic":   jsonArray(flatSet("{1} IS NOT NULL AND {2}"), "1048576"),
 		"make_set_if_dynamic/3": jsonArray(flatSet("{1} IS NOT NULL AND {2}"), "{3}"),
 	},
+}
+
+// series is the list of numbers from one to another, bounded.
+func series(from, to, step string) string {
+	last := from + " + " + step + " * 1048575"
+	return "CASE WHEN " + step + " > 0 THEN generate_series(" + from + ", least(" + to + ", " + last + "), " + step + ") " +
+		"WHEN " + step + " < 0 THEN generate_series(" + from + ", greatest(" + to + ", " + last + "), " + step + ") END"
 }
 
 // jsonArray joins a list of JSON texts, cut at a limit, into an array.

@@ -17,6 +17,8 @@ func (e *emitter) node(n plan.Node, depth int) string {
 		s = e.selectList(n.Columns(), func(i int) string { return Quote(n.Cols[i].Physical) }) + pad + "FROM " + Quote(n.Table.Physical)
 	case *plan.Single:
 		s = "SELECT 1"
+	case *plan.Values:
+		s = e.values(n, pad)
 	case *plan.Filter:
 		source := from(n.Input)
 		s = e.passed(n.Input) + pad + "FROM " + source + pad + "WHERE " + e.expr(n.Cond)
@@ -46,6 +48,16 @@ func (e *emitter) node(n plan.Node, depth int) string {
 		s = e.fail("no SQL for %T", n)
 	}
 	return "(" + s + ") AS t"
+}
+
+// values writes a row of casts that is filtered away, which gives the columns their types, and the rows beside it.
+func (e *emitter) values(n *plan.Values, pad string) string {
+	cols := n.Cols
+	s := e.selectList(cols, func(i int) string { return e.param(nil, cols[i].Type) }) + " WHERE FALSE"
+	for _, row := range n.Rows {
+		s += pad + "UNION ALL" + pad + e.selectList(cols, func(i int) string { return e.expr(row[i]) })
+	}
+	return s
 }
 
 // selectList writes SELECT with one expression for each column.

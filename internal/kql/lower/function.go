@@ -12,6 +12,9 @@ import (
 // function lowers a call. Most functions are operations of the same name; the switch holds those whose meaning depends
 // on the types of their arguments.
 func (l *lowerer) function(c *sema.Call) plan.Expr {
+	if len(c.Args) == 0 {
+		return op(c.Fn)
+	}
 	t := c.Args[0].Type()
 	switch c.Fn {
 	case "and", "or", "not":

@@ -89,6 +89,10 @@ func (l *lowerer) rel(r sema.Rel) pipe {
 		return pipe{node: l.scan(r)}
 	case *sema.Single:
 		return pipe{node: &plan.Single{}}
+	case *sema.Values:
+		return pipe{node: l.values(r)}
+	case *sema.Series:
+		return pipe{node: l.series(r)}
 	case *sema.Filter:
 		in := l.rel(r.Input)
 		return pipe{&plan.Filter{Input: in.node, Cond: l.cond(r.Cond)}, in.order}
@@ -124,8 +128,36 @@ func (l *lowerer) rel(r sema.Rel) pipe {
 	return pipe{node: &plan.Single{}} // sema makes no other
 }
 
+func (l *lowerer) values(r *sema.Values) plan.Node {
+	v := &plan.Values{}
+	for _, c := range r.Cols {
+		v.Cols = append(v.Cols, l.col(c))
+	}
+	for _, row := range r.Rows {
+		list := make([]plan.Expr, len(row))
+		for i, x := range row {
+			list[i] = l.expr(x)
+		}
+		v.Rows = append(v.Rows, list)
+	}
+	return v
+}
+
+// series lowers range: the list of its values, taken apart.
+func (l *lowerer) series(r *sema.Series) plan.Node {
+	list := op("series_"+string(r.Col.Type), l.expr(r.From), l.expr(r.To), l.expr(r.Step))
+	return &plan.Unnest{Input: &plan.Single{}, Items: []plan.Item{{Col: l.col(r.Col), X: list}}}
+}
+
 // scan reads a table within the caller's time range, which holds for every table wherever it stands in the query.
 func (l *lowerer) scan(r *sema.Scan) plan.Node {
+	if r.Table.Physical == "" { // known, and without rows
+		v := &plan.Values{}
+		for _, c := range r.Cols {
+			v.Cols = append(v.Cols, l.col(c))
+		}
+		return v
+	}
 	s := &plan.Scan{Table: r.Table}
 	var cond []plan.Expr
 	for _, c := range r.Cols {

@@ -94,6 +94,11 @@ type (
 	}
 	// Single is one row without columns.
 	Single struct{}
+	// Values is rows of expressions over nothing.
+	Values struct {
+		Cols []*Column
+		Rows [][]Expr
+	}
 	// Filter keeps the rows for which Cond is true.
 	Filter struct {
 		Input Node
@@ -153,6 +158,9 @@ func (n *Scan) Columns() []*Column {
 
 // Columns returns none.
 func (n *Single) Columns() []*Column { return nil }
+
+// Columns returns the declared columns.
+func (n *Values) Columns() []*Column { return n.Cols }
 
 // Columns returns those of the input.
 func (n *Filter) Columns() []*Column { return n.Input.Columns() }

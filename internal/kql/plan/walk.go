@@ -43,6 +43,10 @@ func MapExprs(n Node, f func(Expr) Expr) {
 		}
 	}
 	switch n := n.(type) {
+	case *Values:
+		for _, row := range n.Rows {
+			each(row)
+		}
 	case *Filter:
 		n.Cond = f(n.Cond)
 	case *Project:

@@ -51,14 +51,15 @@ type Member struct {
 // A Table is one table of the schema.
 type Table struct {
 	Name       string // as KQL names it, such as SigninLogs
-	Physical   string // as the log store names it; never shown
+	Physical   string // as the log store names it; never shown. "" is a table that is known and has no rows here
 	TimeColumn string // the datetime column that a query's time range applies to; "" when there is none
 	Columns    []Column
 }
 
 // A Schema is the set of tables that a query may name.
 type Schema struct {
-	Tables []Table
+	Tables     []Table
+	Watchlists []Table // what _GetWatchlist(Name) reads; each has the column SearchKey
 }
 
 // Table returns the table with exactly this name.

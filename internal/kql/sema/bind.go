@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"boundgate/internal/kql/schema"
@@ -16,7 +17,7 @@ const maxOperators = 400
 
 // Bind resolves a query. Now is the one instant of ago and now. On errors the query is nil.
 func Bind(q *syntax.Query, s schema.Schema, now time.Time) (*Query, []syntax.Error) {
-	b := &binder{schema: s, now: now, errs: &errorList{}}
+	b := &binder{schema: s, now: now, errs: &errorList{}, sizes: map[Expr]int{}}
 	e := &env{}
 	var last *Query
 	for _, st := range q.Statements {
@@ -51,10 +52,17 @@ type binder struct {
 	render    *Render
 	operators int
 	depth     int
+	sizes     map[Expr]int // see size
 }
 
 func (b *binder) errorf(code string, at syntax.Span, format string, args ...any) {
 	b.errs.add(syntax.Errorf(code, at, format, args...))
+}
+
+func (b *binder) warn(format string, args ...any) {
+	if w := fmt.Sprintf(format, args...); !slices.Contains(b.warnings, w) && len(b.warnings) < maxErrors {
+		b.warnings = append(b.warnings, w)
+	}
 }
 
 func (b *binder) unsupported(at syntax.Span, format string, args ...any) {
@@ -67,7 +75,8 @@ type env struct {
 	name   string
 	scalar Expr        // of a scalar let
 	table  syntax.Expr // of a tabular let, bound anew at each use in the env it was written in
-	where  *env
+	fn     *syntax.Lambda
+	where  *env // where table or fn was written
 	failed bool // the value was wrong, and reported: uses of the name are silent
 }
 
@@ -83,7 +92,7 @@ func (e *env) find(name string) *env {
 func (e *env) names(tabular bool) []string {
 	var list []string
 	for ; e != nil; e = e.parent {
-		if e.name != "" && (e.table != nil) == tabular {
+		if e.name != "" && (e.table != nil) == tabular && e.fn == nil {
 			list = append(list, e.name)
 		}
 	}
@@ -95,7 +104,7 @@ func (b *binder) let(e *env, s *syntax.Let) *env {
 	before := len(b.errs.list)
 	switch x := syntax.Unparen(s.Value).(type) {
 	case *syntax.Lambda:
-		b.unsupported(s.Name.Span, "the function '%s' made by let", s.Name.Text)
+		link.fn, link.where = x, e
 	default:
 		if b.isTabular(e, x) {
 			link.table, link.where = x, e
@@ -115,15 +124,20 @@ func (b *binder) isTabular(e *env, x syntax.Expr) bool {
 		return true
 	case *syntax.Name:
 		if l := e.find(x.Text); l != nil {
-			return l.table != nil
+			return l.table != nil || l.fn != nil && b.yieldsTable(l)
 		}
 		_, ok := b.schema.Table(x.Text)
 		return ok
 	case *syntax.Call:
-		return x.Func.Text == "materialize" || x.Func.Text == "table"
+		if l := e.find(x.Func.Text); l != nil && l.fn != nil {
+			return b.yieldsTable(l)
+		}
+		return tabularFunctions[x.Func.Text]
 	}
 	return false
 }
+
+var tabularFunctions = map[string]bool{"materialize": true, "table": true, "_GetWatchlist": true, "view": true}
 
 // tabular binds an expression that yields a table. It returns an empty relation when it cannot.
 func (b *binder) tabular(e *env, x syntax.Expr) Rel {
@@ -141,11 +155,7 @@ func (b *binder) tabular(e *env, x syntax.Expr) Rel {
 	case *syntax.Leading:
 		return b.operator(e, &Single{}, x.Op, true)
 	case *syntax.Pipe:
-		r := b.tabular(e, x.Source)
-		for _, op := range x.Ops {
-			r = b.operator(e, r, op, false)
-		}
-		return r
+		return b.pipe(e, x)
 	case *syntax.Bad:
 		return broken{}
 	case *syntax.Member:
@@ -155,6 +165,23 @@ func (b *binder) tabular(e *env, x syntax.Expr) Rel {
 		b.errorf(syntax.CodeType, x.At(), "a table is expected here, such as SigninLogs")
 		return broken{}
 	}
+}
+
+// pipe binds the operators one behind the other. Behind `as x`, x names what the pipe held there.
+func (b *binder) pipe(e *env, x *syntax.Pipe) Rel {
+	r := b.tabular(e, x.Source)
+	for i, op := range x.Ops {
+		before := &syntax.Pipe{Source: x.Source, Ops: x.Ops[:i], Span: x.Source.At().To(op.At())}
+		switch op := op.(type) {
+		case *syntax.As:
+			e = &env{parent: e, name: op.Name.Text, table: before, where: e}
+		case *syntax.Invoke:
+			r = b.invoke(e, before, op)
+		default:
+			r = b.operator(e, r, op, false)
+		}
+	}
+	return r
 }
 
 // broken stands for a table that could not be bound: what is said about its columns is not an error of its own.
@@ -182,6 +209,8 @@ func (b *binder) table(e *env, x *syntax.Name) Rel {
 			return broken{}
 		case l.table != nil:
 			return b.tabular(l.where, l.table)
+		case l.fn != nil:
+			return b.tabularCall(e, &syntax.Call{Span: x.Span, Func: x})
 		}
 		b.errorf(syntax.CodeType, x.Span, "'%s' is a scalar: a table is expected here", x.Text)
 		return broken{}
@@ -212,6 +241,8 @@ func (b *binder) tabularCall(e *env, x *syntax.Call) Rel {
 		if len(x.Args) == 1 {
 			return b.tabular(e, x.Args[0])
 		}
+	case "_GetWatchlist":
+		return b.watchlist(e, x)
 	case "table":
 		if len(x.Args) >= 1 {
 			if c, ok := b.expr(&scope{env: e}, x.Args[0]).(*Const); ok && c.T == schema.String {
@@ -221,10 +252,14 @@ func (b *binder) tabularCall(e *env, x *syntax.Call) Rel {
 		b.errorf(syntax.CodeType, x.Span, "table() needs a constant name")
 		return broken{}
 	default:
-		if l := e.find(name); l != nil && l.failed {
+		if l := e.find(name); l != nil {
+			return b.tabularFunction(e, l, x)
+		}
+		if slices.Contains(knownFunctions, name) {
+			b.unsupported(x.Func.Span, "the tabular function '%s'", name)
 			return broken{}
 		}
-		b.unsupported(x.Func.Span, "the tabular function '%s'", name)
+		b.errs.add(unknown(x.Func.Span, "tabular function", name, e.functions()))
 		return broken{}
 	}
 	b.errorf(syntax.CodeType, x.Span, "%s() needs one table", x.Func.Text)
@@ -266,7 +301,7 @@ func (b *binder) operator(e *env, in Rel, op syntax.Operator, leading bool) Rel 
 	if isBroken(in) {
 		return broken{}
 	}
-	sc := &scope{env: e, cols: in.Columns()}
+	sc := &scope{env: e, cols: in.Columns(), rows: true}
 	switch op := op.(type) {
 	case *syntax.Where:
 		return &Filter{Input: in, Cond: b.condition(sc, op.Cond)}
@@ -290,8 +325,19 @@ func (b *binder) operator(e *env, in Rel, op syntax.Operator, leading bool) Rel 
 	case *syntax.Render:
 		b.render = render(op)
 		return in
+	case *syntax.DataTable:
+		return b.dataTable(e, op)
+	case *syntax.Range:
+		return b.rangeOf(e, op)
+	case *syntax.GetSchema:
+		return b.getSchema(in)
+	case *syntax.Sample:
+		return b.sample(sc, in, op)
+	case *syntax.SampleDistinct:
+		return b.sampleDistinct(sc, in, op)
 	}
-	b.unsupported(op.At(), "this operator")
+	word, _, _ := strings.Cut(op.String(), " ")
+	b.unsupported(syntax.Span{Start: op.At().Start, End: op.At().Start + len(word)}, "the operator '%s'", word)
 	return broken{}
 }
 
@@ -321,6 +367,7 @@ type scope struct {
 	env  *env
 	cols []*Column
 	aggs *[]Agg // of a summarize: aggregates are allowed and go here
+	rows bool   // cols are the only columns there are: a row of a function's caller cannot be seen
 }
 
 func (s *scope) column(name string) *Column {

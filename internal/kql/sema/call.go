@@ -114,6 +114,13 @@ func (b *binder) inTable(sc *scope, x *syntax.In, v Expr) Expr {
 
 func (b *binder) call(sc *scope, x *syntax.Call) Expr {
 	name := x.Func.Text
+	if l := sc.env.find(name); l != nil && l.fn != nil {
+		if !b.yieldsTable(l) {
+			return b.scalarFunction(sc, l, x)
+		}
+		b.errorf(syntax.CodeType, x.Span, "'%s' yields a table: a scalar is expected here, as with toscalar(%s)", name, x)
+		return &failed{}
+	}
 	if name == "toscalar" {
 		return b.toScalar(sc, x)
 	}

@@ -153,22 +153,23 @@ func unionShape(inputs []Rel, kind string) []unionColumn {
 var joinKinds = map[string]string{
 	"inner": "inner", "innerunique": "innerunique", "leftouter": "leftouter", "rightouter": "rightouter", "fullouter": "fullouter",
 	"leftsemi": "leftsemi", "leftanti": "leftanti", "anti": "leftanti", "leftantisemi": "leftanti",
+	"rightsemi": "rightsemi", "rightanti": "rightanti", "rightantisemi": "rightanti",
 }
 
 // join binds join. Its output is all columns of the left, then all of the right, keys too; a name that is taken gets
 // the smallest free number. Semi and anti joins give the left alone.
 func (b *binder) join(e *env, left Rel, op *syntax.Join) Rel {
-	if op.Word != "join" {
-		b.unsupported(syntax.Span{Start: op.Start, End: op.Start + len(op.Word)}, "the operator '%s'", op.Word)
-		return broken{}
-	}
 	j := &Join{Kind: "innerunique", Left: left}
+	lookup := op.Word == "lookup"
+	if lookup {
+		j.Kind = "leftouter"
+	}
 	for _, p := range op.Params {
 		switch {
 		case p.Name == "kind":
 			kind, ok := joinKinds[p.Value.String()]
-			if !ok {
-				b.unsupported(p.Span, "the join kind '%s'", p.Value)
+			if !ok || lookup && kind != "leftouter" && kind != "inner" {
+				b.unsupported(p.Span, "the %s kind '%s'", op.Word, p.Value)
 			}
 			j.Kind = kind
 		case !strings.HasPrefix(p.Name, "hint."):
@@ -185,7 +186,11 @@ func (b *binder) join(e *env, left Rel, op *syntax.Join) Rel {
 	if len(j.LeftKeys) == 0 {
 		return broken{}
 	}
-	j.Items = joinItems(j)
+	if j.Kind == "rightsemi" || j.Kind == "rightanti" {
+		j.Left, j.Right, j.LeftKeys, j.RightKeys = j.Right, j.Left, j.RightKeys, j.LeftKeys
+		j.Kind = "left" + strings.TrimPrefix(j.Kind, "right")
+	}
+	j.Items = joinItems(j, lookup)
 	return j
 }
 
@@ -246,7 +251,8 @@ func (b *binder) joinColumn(r Rel, name *syntax.Name) Expr {
 	return nil
 }
 
-func joinItems(j *Join) []Item {
+// joinItems are the output columns of a join; those of lookup lack the right side's keys.
+func joinItems(j *Join, lookup bool) []Item {
 	items := pass(j.Left.Columns())
 	if j.Kind == "leftsemi" || j.Kind == "leftanti" {
 		return items
@@ -264,6 +270,9 @@ func joinItems(j *Join) []Item {
 		}
 	}
 	for _, c := range j.Right.Columns() {
+		if lookup && slices.ContainsFunc(j.RightKeys, func(k Expr) bool { r, ok := k.(*Ref); return ok && r.Col == c }) {
+			continue
+		}
 		col := &Column{Name: n.auto(c.Name), Type: c.Type}
 		items = append(items, Item{Col: col, X: fill(c, j.Kind == "leftouter" || j.Kind == "fullouter")})
 	}

@@ -2,6 +2,7 @@ package sema
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"boundgate/internal/kql/schema"
@@ -37,7 +38,37 @@ func (b *binder) condition(sc *scope, x syntax.Expr) Expr {
 	return &failed{}
 }
 
+// maxExpression bounds an expression with every let and function put in its place, so that lets that use each other twice
+// cannot grow without end.
+const maxExpression = 20_000
+
 func (b *binder) expr(sc *scope, x syntax.Expr) Expr {
+	bound := b.bare(sc, x)
+	if b.size(bound) > maxExpression {
+		b.errorf(syntax.CodeLimit, x.At(), "the expression is too large, with each let and function put in its place")
+		return &failed{}
+	}
+	return bound
+}
+
+// size counts the parts of an expression, those that are shared as often as they are used.
+func (b *binder) size(x Expr) int {
+	c, ok := x.(*Call)
+	if !ok {
+		return 1
+	}
+	if n, ok := b.sizes[x]; ok {
+		return n
+	}
+	n := 1
+	for _, a := range c.Args {
+		n = min(n+b.size(a), maxExpression+1)
+	}
+	b.sizes[x] = n
+	return n
+}
+
+func (b *binder) bare(sc *scope, x syntax.Expr) Expr {
 	switch x := x.(type) {
 	case *syntax.Paren:
 		return b.expr(sc, x.X)
@@ -79,6 +110,9 @@ func (b *binder) expr(sc *scope, x syntax.Expr) Expr {
 // name finds a column first and a scalar let second: a column shadows a let.
 func (b *binder) name(sc *scope, x *syntax.Name) Expr {
 	if c := sc.column(x.Text); c != nil {
+		if c.Type == "" { // what it is made of was wrong, and reported
+			return &failed{}
+		}
 		return &Ref{c}
 	}
 	if l := sc.env.find(x.Text); l != nil {
@@ -86,13 +120,32 @@ func (b *binder) name(sc *scope, x *syntax.Name) Expr {
 		case l.failed:
 			return &failed{}
 		case l.scalar != nil:
+			if sc.rows && !within(l.scalar, sc.cols) {
+				b.errorf(syntax.CodeType, x.Span, "'%s' is a value of the row that the function was called for: a table within the function cannot depend on it", x.Text)
+				return &failed{}
+			}
 			return l.scalar
+		case l.fn != nil && len(l.fn.Params) == 0 && !b.yieldsTable(l):
+			return b.scalarFunction(sc, l, &syntax.Call{Span: x.Span, Func: x})
 		}
 		b.errorf(syntax.CodeType, x.Span, "'%s' is a table: a scalar is expected here, as with toscalar(%s)", x.Text, x.Text)
 		return &failed{}
 	}
 	b.errs.add(unknown(x.Span, "column or scalar expression", x.Text, append(columnNames(sc.cols), sc.env.names(false)...)))
 	return &failed{}
+}
+
+// within reports whether an expression uses no column but the given ones.
+func within(x Expr, cols []*Column) bool {
+	switch x := x.(type) {
+	case *Ref:
+		return slices.Contains(cols, x.Col)
+	case *Call:
+		return !slices.ContainsFunc(x.Args, func(a Expr) bool { return !within(a, cols) })
+	case *InQuery:
+		return within(x.X, cols)
+	}
+	return true
 }
 
 // member binds d.name, d["name"] and d[0]. Only a dynamic has members: a string column that holds JSON does not.

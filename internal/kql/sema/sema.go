@@ -99,6 +99,16 @@ type (
 	}
 	// Single is one row without columns, which print starts from.
 	Single struct{}
+	// Values is a table whose rows stand in the query.
+	Values struct {
+		Cols []*Column
+		Rows [][]Expr
+	}
+	// Series is the values from From to To, both included, in steps of Step.
+	Series struct {
+		Col            *Column
+		From, To, Step Expr
+	}
 	// Filter keeps the rows for which Cond is true.
 	Filter struct {
 		Input Rel
@@ -153,6 +163,8 @@ type (
 // Columns returns the output columns in order.
 func (r *Scan) Columns() []*Column    { return r.Cols }
 func (r *Single) Columns() []*Column  { return nil }                  // Columns returns none.
+func (r *Values) Columns() []*Column  { return r.Cols }               // Columns returns the declared columns.
+func (r *Series) Columns() []*Column  { return []*Column{r.Col} }     // Columns returns the one column.
 func (r *Filter) Columns() []*Column  { return r.Input.Columns() }    // Columns returns those of the input.
 func (r *Project) Columns() []*Column { return itemColumns(r.Items) } // Columns returns the computed columns.
 func (r *Sort) Columns() []*Column    { return r.Input.Columns() }    // Columns returns those of the input.

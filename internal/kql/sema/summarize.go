@@ -25,7 +25,7 @@ func (b *binder) summarize(sc *scope, in Rel, op *syntax.Summarize) Rel {
 	for _, it := range items[len(keys):] {
 		b.checkAggregated(op.Span, out, it.X)
 	}
-	if len(items) == 0 {
+	if len(op.Aggs)+len(op.By) == 0 {
 		b.errorf(syntax.CodeSyntax, op.Span, "summarize needs an aggregate or a key")
 	}
 	return &Project{Input: out, Items: items}

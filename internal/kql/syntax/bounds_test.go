@@ -100,13 +100,13 @@ func TestErrorsAreFewShortAndPlaced(t *testing.T) { // P14
 
 func TestBracketsAreCheckedWhereTheOperatorIsOnlyKnownByName(t *testing.T) {
 	for _, c := range []struct{ src, at, message string }{
-		{"T | mv-apply x on (where 1", "(", "the '(' is not closed: ')' is missing"},
+		{"T | reduce by (where 1", "(", "the '(' is not closed: ')' is missing"},
 		{"T | parse-kv x as (a: string, b: long | take 1", "(", "the '(' is not closed: ')' is missing"},
-		{"T | mv-apply x on (where a[1)", ")", "']' is missing before ')': the '[' at line 1, column 27 is not closed"},
+		{"T | reduce by (where a[1)", ")", "']' is missing before ')': the '[' at line 1, column 23 is not closed"},
 		{"T | make-series n = count() on t step 1h}", "}", "'}' does not belong here: expected '|' or ';'"},
 		{"set a = (1", "(", "the '(' is not closed: ')' is missing"},
-		{"let f = view (a: (b) { T }", "", "')' is missing before the end of the query: the '(' at line 1, column 14 is not closed"},
-		{"T | mv-apply x on (where a[1] == {2})", "", ""},
+		{"let f = view (a: (b:long) { T }", "{", "')' is missing before '{': the '(' at line 1, column 14 is not closed"},
+		{"T | reduce by (where a[1] == {2})", "", ""},
 	} {
 		_, errs := syntax.Parse(c.src)
 		if c.message == "" {
@@ -125,7 +125,7 @@ func TestNestingIsCountedAlikeInEveryBracket(t *testing.T) { // P14
 	for name, c := range map[string]struct{ head, open, middle, closing string }{
 		"parentheses":              {"print ", "(", "1", ")"},
 		"calls":                    {"print ", "f(", "1", ")"},
-		"mv-apply within mv-apply": {"T | mv-apply x on ", "(mv-apply x on (", "count", "))"},
+		"mv-apply within mv-apply": {"T | ", "mv-apply x on (", "count", ")"},
 		"brackets of an operator":  {"T | parse-kv x as ", "[", "1", "]"},
 		"functions":                {"", "let f = () {", "T", "};"},
 		"JSON":                     {"print dynamic(", "[", "1", "])"[:1]},

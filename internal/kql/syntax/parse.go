@@ -230,12 +230,17 @@ func (p *parser) let() Statement {
 }
 
 func (p *parser) letValue() Expr {
-	if p.atWord("view") && p.peek(1).isPunct("(") {
+	view := p.atWord("view") && p.peek(1).isPunct("(")
+	if view {
 		p.advance()
-		return p.lambda()
 	}
-	if p.at("(") && p.parenthesisBefore("{") {
-		return p.lambda()
+	if view || p.at("(") && p.parenthesisBefore("{") {
+		f, ok := p.lambda().(*Lambda)
+		if !ok {
+			return &Bad{p.tok().Span}
+		}
+		f.View = view
+		return f
 	}
 	return p.pipeOrExpr()
 }
@@ -275,7 +280,12 @@ func (p *parser) lambda() Expr {
 	defer p.unnest()
 	f := &Lambda{}
 	p.expect("(")
-	f.Params = p.raw(true)
+	for !p.at(")") && !p.bad {
+		f.Params = append(f.Params, p.lambdaParam())
+		if !p.accept(",") {
+			break
+		}
+	}
 	p.expectClosing(start, ")")
 	if open := p.tok().Start; p.expect("{") {
 		f.Body = p.statements("}")
@@ -283,6 +293,55 @@ func (p *parser) lambda() Expr {
 	}
 	f.Span = p.since(start)
 	return f
+}
+
+// lambdaParam reads `a:string`, `n:int=5` or `T:(x:string, y:long)`.
+func (p *parser) lambdaParam() LambdaParam {
+	start := p.tok().Start
+	param := LambdaParam{Name: p.name()}
+	p.expect(":")
+	if open := p.tok().Start; p.accept("(") {
+		if p.accept("*") {
+			param.Any = true
+		} else {
+			param.Columns = p.columnDecls(")")
+		}
+		p.expectClosing(open, ")")
+	} else {
+		param.Type = p.typeName()
+		if p.accept("=") {
+			param.Default = p.expr()
+		}
+	}
+	param.Span = p.since(start)
+	return param
+}
+
+// columnDecls reads `a:string, b:long` up to the closing bracket, which it leaves.
+func (p *parser) columnDecls(closing string) []ColumnDecl {
+	var list []ColumnDecl
+	for !p.at(closing) && !p.bad {
+		start := p.tok().Start
+		c := ColumnDecl{Name: p.name()}
+		p.expect(":")
+		c.Type = p.typeName()
+		c.Span = p.since(start)
+		list = append(list, c)
+		if !p.accept(",") {
+			break
+		}
+	}
+	return list
+}
+
+// typeName reads the name of a type, which the lexer leaves a name where no parenthesis follows.
+func (p *parser) typeName() string {
+	t := p.tok()
+	if t.kind == tokenName {
+		return p.advance().text
+	}
+	p.errorf("expected a type such as string before %s", p.found())
+	return "string"
 }
 
 // raw collects tokens up to a token that ends an operator. What they mean is left open, but not how they nest: brackets

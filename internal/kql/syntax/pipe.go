@@ -116,13 +116,50 @@ func (p *parser) operator() Operator {
 	case "count":
 		return &Count{Span: end()}
 	case "mv-expand", "mvexpand":
-		return p.mvExpand(t.Start)
+		return p.mvExpand(t.Start, word)
 	case "union":
 		return p.union(t.Start)
 	case "join", "lookup":
 		return p.join(t.Start, word)
 	case "render":
 		return p.render(t.Start)
+	case "as":
+		params := p.params("hint.")
+		name := p.name()
+		return &As{Params: params, Name: name, Span: end()}
+	case "invoke":
+		return p.invoke(t.Start)
+	case "evaluate":
+		return p.evaluate(t.Start)
+	case "parse", "parse-where":
+		return p.parseOperator(t.Start, word)
+	case "mv-apply", "mvapply":
+		return p.mvApply(t.Start)
+	case "make-series":
+		return p.makeSeries(t.Start)
+	case "range":
+		return p.rangeOperator(t.Start)
+	case "datatable":
+		return p.dataTable(t.Start)
+	case "serialize":
+		o := &List{Word: word}
+		if !p.atEnd() {
+			o.Items = p.list(word)
+		}
+		o.Span = end()
+		return o
+	case "sample":
+		n := p.expr()
+		return &Sample{N: n, Span: end()}
+	case "sample-distinct":
+		n := p.expr()
+		if !p.acceptWord("of") {
+			p.errorf("'of' is missing before %s", p.found())
+		}
+		x := p.expr()
+		return &SampleDistinct{N: n, X: x, Span: end()}
+	case "getschema":
+		return &GetSchema{Span: end()}
 	}
 	tokens := p.raw(false)
 	return &Other{Word: word, Tokens: tokens, Span: end()}
@@ -249,8 +286,18 @@ func (p *parser) sortKeys() []SortKey {
 	}
 }
 
-func (p *parser) mvExpand(start int) Operator {
+func (p *parser) mvExpand(start int, word string) Operator {
 	m := &MvExpand{Params: p.expandParams()}
+	m.Items, m.Limit = p.expandItems()
+	if m.Limit == nil && word == "mvexpand" { // the old spelling has a limit of its own
+		m.Limit = &Literal{Span: p.since(start), Kind: Long, Text: "128"}
+	}
+	m.Span = p.since(start)
+	return m
+}
+
+// expandItems reads what mv-expand and mv-apply take apart, and their limit.
+func (p *parser) expandItems() (items []ExpandItem, limit Expr) {
 	for {
 		from := p.tok().Start
 		item := ExpandItem{X: p.named()}
@@ -263,16 +310,15 @@ func (p *parser) mvExpand(start int) Operator {
 			p.expectClosing(open, ")")
 		}
 		item.Span = p.since(from)
-		m.Items = append(m.Items, item)
+		items = append(items, item)
 		if !p.accept(",") {
 			break
 		}
 	}
 	if p.acceptWord("limit") {
-		m.Limit = p.expr()
+		limit = p.expr()
 	}
-	m.Span = p.since(start)
-	return m
+	return items, limit
 }
 
 // expandParams reads the parameters of mv-expand, which look like the named columns that follow them.

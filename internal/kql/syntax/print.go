@@ -170,8 +170,36 @@ func (x *Lambda) String() string {
 	for i, s := range x.Body {
 		parts[i] = s.String()
 	}
-	return "(" + strings.Join(x.Params, " ") + ") { " + strings.Join(parts, "; ") + " }"
+	view := ""
+	if x.View {
+		view = "view "
+	}
+	return view + "(" + stringers(x.Params) + ") { " + strings.Join(parts, "; ") + " }"
 }
+
+func stringers[S fmt.Stringer](list []S) string {
+	parts := make([]string, len(list))
+	for i, s := range list {
+		parts[i] = s.String()
+	}
+	return strings.Join(parts, ", ")
+}
+
+// String writes the parameter with its type and its default.
+func (p LambdaParam) String() string {
+	switch {
+	case p.Any:
+		return p.Name.String() + ":(*)"
+	case p.Type == "":
+		return p.Name.String() + ":(" + stringers(p.Columns) + ")"
+	case p.Default != nil:
+		return p.Name.String() + ":" + p.Type + "=" + p.Default.String()
+	}
+	return p.Name.String() + ":" + p.Type
+}
+
+// String writes Name:type.
+func (c ColumnDecl) String() string { return c.Name.String() + ":" + c.Type }
 
 func (x *Pipe) String() string {
 	var b strings.Builder
@@ -186,7 +214,7 @@ func (x *Pipe) String() string {
 func (x *Leading) String() string { return x.Op.String() }
 
 func (o *Where) String() string { return "where " + o.Cond.String() }
-func (o *List) String() string  { return o.Word + " " + join(o.Items) }
+func (o *List) String() string  { return strings.TrimSpace(o.Word + " " + join(o.Items)) }
 func (o *Take) String() string  { return "take " + o.N.String() }
 func (o *Count) String() string { return "count" }
 
@@ -270,5 +298,91 @@ func (o *Render) String() string {
 	}
 	return s
 }
+
+func (o *As) String() string     { return "as " + printParams(o.Params) + o.Name.String() }
+func (o *Invoke) String() string { return "invoke " + o.Call.String() }
+
+func (o *Evaluate) String() string {
+	s := "evaluate " + printParams(o.Params) + o.Call.String()
+	switch columns := stringers(o.Columns); {
+	case o.Star && columns != "":
+		return s + " : (*, " + columns + ")"
+	case o.Star:
+		return s + " : (*)"
+	case columns != "":
+		return s + " : (" + columns + ")"
+	}
+	return s
+}
+
+func (o *ParseText) String() string {
+	parts := make([]string, len(o.Parts))
+	for i, p := range o.Parts {
+		parts[i] = p.String()
+	}
+	return o.Word + " " + printParams(o.Params) + o.X.String() + " with " + strings.Join(parts, " ")
+}
+
+// String writes the piece as it stands in a pattern.
+func (p ParsePart) String() string {
+	switch {
+	case p.Star:
+		return "*"
+	case p.Text != nil:
+		return p.Text.String()
+	case p.Type != "":
+		return p.Name.String() + ":" + p.Type
+	}
+	return p.Name.String()
+}
+
+func (o *MvApply) String() string {
+	s := "mv-apply " + printParams(o.Params) + stringers(o.Items)
+	if o.Limit != nil {
+		s += " limit " + o.Limit.String()
+	}
+	parts := make([]string, len(o.Body))
+	for i, op := range o.Body {
+		parts[i] = op.String()
+	}
+	return s + " on (" + strings.Join(parts, " | ") + ")"
+}
+
+func (o *MakeSeries) String() string {
+	s := "make-series " + printParams(o.Params) + stringers(o.Aggs) + " on " + o.On.String()
+	if o.From != nil {
+		s += " from " + o.From.String()
+	}
+	if o.To != nil {
+		s += " to " + o.To.String()
+	}
+	s += " step " + o.Step.String()
+	if len(o.By) > 0 {
+		s += " by " + join(o.By)
+	}
+	return s
+}
+
+// String writes the aggregate with its default.
+func (a SeriesAgg) String() string {
+	if a.Default != nil {
+		return a.X.String() + " default=" + a.Default.String()
+	}
+	return a.X.String()
+}
+
+func (o *Range) String() string {
+	return fmt.Sprintf("range %s from %s to %s step %s", o.Name, o.From, o.To, o.Step)
+}
+
+func (o *DataTable) String() string {
+	return "datatable (" + stringers(o.Columns) + ") [" + join(o.Values) + "]"
+}
+
+func (o *Sample) String() string { return "sample " + o.N.String() }
+func (o *SampleDistinct) String() string {
+	return "sample-distinct " + o.N.String() + " of " + o.X.String()
+}
+func (o *GetSchema) String() string { return "getschema" }
 
 func (o *Other) String() string { return strings.Join(append([]string{o.Word}, o.Tokens...), " ") }

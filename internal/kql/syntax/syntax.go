@@ -201,10 +201,11 @@ type (
 		Names []*Name
 		X     Expr
 	}
-	// Lambda is the function of a let: parameters as written, and a body.
+	// Lambda is the function of a let: `(a:string, n:int=5, T:(x:long)) { body }`.
 	Lambda struct {
 		Span
-		Params []string
+		View   bool // of `view () { ... }`
+		Params []LambdaParam
 		Body   []Statement
 	}
 	// Pipe is `Source | op | op`.
@@ -304,6 +305,74 @@ type (
 		Kind  *Name
 		Props []Param
 	}
+	// As gives what the pipe holds so far a name for later use.
+	As struct {
+		Span
+		Params []Param
+		Name   *Name
+	}
+	// Invoke calls a function with the pipe as its first argument.
+	Invoke struct {
+		Span
+		Call *Call
+	}
+	// Evaluate calls a plugin with the pipe as its input; Columns is the schema that the query states for the result.
+	Evaluate struct {
+		Span
+		Params  []Param
+		Call    *Call
+		Columns []ColumnDecl
+		Star    bool // the stated schema begins with *, the input's columns
+	}
+	// ParseText is parse and parse-where.
+	ParseText struct {
+		Span
+		Word   string
+		Params []Param
+		X      Expr
+		Parts  []ParsePart
+	}
+	// MvApply is mv-apply: Body runs over the elements of each row.
+	MvApply struct {
+		Span
+		Params []Param
+		Items  []ExpandItem
+		Limit  Expr
+		Body   []Operator
+	}
+	// MakeSeries is make-series.
+	MakeSeries struct {
+		Span
+		Params         []Param
+		Aggs           []SeriesAgg
+		On             Expr
+		From, To, Step Expr // From and To may be nil
+		By             []Expr
+	}
+	// Range is `range x from a to b step c`.
+	Range struct {
+		Span
+		Name           *Name
+		From, To, Step Expr
+	}
+	// DataTable is `datatable (a:string, ...) [values]`.
+	DataTable struct {
+		Span
+		Columns []ColumnDecl
+		Values  []Expr
+	}
+	// Sample is sample.
+	Sample struct {
+		Span
+		N Expr
+	}
+	// SampleDistinct is `sample-distinct N of X`.
+	SampleDistinct struct {
+		Span
+		N, X Expr
+	}
+	// GetSchema is getschema.
+	GetSchema struct{ Span }
 	// Other is an operator known by its name only.
 	Other struct {
 		Span
@@ -311,6 +380,23 @@ type (
 		Tokens []string
 	}
 )
+
+// A LambdaParam is a parameter of a function: a scalar of the type Type, or a table with at least the columns Columns.
+type LambdaParam struct {
+	Span
+	Name    *Name
+	Type    string // "" for a table
+	Default Expr   // nil when it must be given
+	Columns []ColumnDecl
+	Any     bool // of `T:(*)`: whatever columns the table has
+}
+
+// A ColumnDecl is `Name:type`.
+type ColumnDecl struct {
+	Span
+	Name *Name
+	Type string
+}
 
 // A Param is `name=value` behind an operator's word.
 type Param struct {
@@ -332,6 +418,22 @@ type ExpandItem struct {
 	Span
 	X    Expr
 	Type string // of `to typeof(...)`; "" when there is none
+}
+
+// A SeriesAgg is one aggregate of make-series, with what stands for a bin without rows.
+type SeriesAgg struct {
+	Span
+	X       Expr
+	Default Expr // nil when not given
+}
+
+// A ParsePart is one piece of a parse pattern: Text to find, Star for what is skipped, or a column.
+type ParsePart struct {
+	Span
+	Star bool
+	Text *Literal
+	Name *Name
+	Type string // of the column; "" is string
 }
 
 func (*Let) statement()            {}
@@ -356,17 +458,28 @@ func (*Pipe) expr()       {}
 func (*Leading) expr()    {}
 func (*Bad) expr()        {}
 
-func (*Where) operator()     {}
-func (*List) operator()      {}
-func (*Summarize) operator() {}
-func (*Sort) operator()      {}
-func (*Take) operator()      {}
-func (*Count) operator()     {}
-func (*MvExpand) operator()  {}
-func (*Union) operator()     {}
-func (*Join) operator()      {}
-func (*Render) operator()    {}
-func (*Other) operator()     {}
+func (*Where) operator()          {}
+func (*List) operator()           {}
+func (*Summarize) operator()      {}
+func (*Sort) operator()           {}
+func (*Take) operator()           {}
+func (*Count) operator()          {}
+func (*MvExpand) operator()       {}
+func (*Union) operator()          {}
+func (*Join) operator()           {}
+func (*Render) operator()         {}
+func (*Other) operator()          {}
+func (*As) operator()             {}
+func (*Invoke) operator()         {}
+func (*Evaluate) operator()       {}
+func (*ParseText) operator()      {}
+func (*MvApply) operator()        {}
+func (*MakeSeries) operator()     {}
+func (*Range) operator()          {}
+func (*DataTable) operator()      {}
+func (*Sample) operator()         {}
+func (*SampleDistinct) operator() {}
+func (*GetSchema) operator()      {}
 
 // Unparen returns x without the parentheses around it.
 func Unparen(x Expr) Expr {
