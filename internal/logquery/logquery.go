@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"boundgate/internal/kql"
+	"boundgate/internal/kql/catalog"
 	"boundgate/internal/kql/schema"
 	"boundgate/internal/logstore"
 )
@@ -48,6 +49,11 @@ func (e *Engine) Run(ctx context.Context, r Request) (Result, error) {
 	tables, err := e.Logs.SchemaFor(ctx, r.Workspace)
 	if err != nil {
 		return Result{}, fmt.Errorf("tables of the workspace: %w", err)
+	}
+	for _, t := range catalog.Tables() { // known to the language, without rows: queries that name them bind
+		if _, there := tables.Table(t.Name); !there {
+			tables.Tables = append(tables.Tables, t)
+		}
 	}
 	program, err := kql.Compile(r.Text, kql.Options{
 		Schema: tables, Now: began.UTC(), From: r.From.UTC(), To: r.To.UTC(), MaxRows: logstore.MaxRows + 1,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,4 +134,17 @@ func TestPolicyEvidence(t *testing.T) {
 		result(4, signinlog.NonInteractiveTable, logstoretest.Ours, id, "reportOnlySuccess"))
 	check(at.Add(-time.Hour), true, 2)
 	check(at.Add(time.Minute), false, 0)
+}
+
+// Community queries join tables that no one fills here: they run, and say so.
+func TestKnownTablesWithoutRows(t *testing.T) {
+	e, _ := logs(t)
+	r, err := e.Run(t.Context(), logquery.Request{Workspace: logstoretest.Ours, Text: `SigninLogs
+		| join kind=leftouter (IdentityInfo | project AccountUPN, Department) on $left.UserPrincipalName == $right.AccountUPN | project Department, Id`})
+	if err != nil || len(r.Rows) != 1 || r.Rows[0][0] != "" || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "IdentityInfo") {
+		t.Errorf("%v, %v, %v", r.Rows, r.Warnings, err)
+	}
+	if r, err = e.Run(t.Context(), logquery.Request{Workspace: logstoretest.Ours, Text: `union withsource=T * | distinct T`}); err != nil || len(r.Rows) != 2 {
+		t.Errorf("a pattern means the tables with rows: %v, %v", r.Rows, err)
+	}
 }

@@ -223,6 +223,9 @@ func (b *binder) table(e *env, x *syntax.Name) Rel {
 	if !b.countOperator(x.Span) {
 		return broken{}
 	}
+	if t.Physical == "" {
+		b.warn("The table '%s' has no rows here.", t.Name)
+	}
 	return scan(t)
 }
 

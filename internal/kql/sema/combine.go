@@ -63,7 +63,8 @@ func (b *binder) unionInputs(e *env, x syntax.Expr, fuzzy bool) []Rel {
 	if w, ok := x.(*syntax.Wildcard); ok {
 		var list []Rel
 		for _, t := range b.schema.Tables {
-			if ok, err := path.Match(w.Pattern, t.Name); ok && err == nil && b.countOperator(w.Span) {
+			// A pattern means the tables with rows, not all that have a name.
+			if ok, err := path.Match(w.Pattern, t.Name); ok && err == nil && t.Physical != "" && b.countOperator(w.Span) {
 				list = append(list, scan(t))
 			}
 		}
