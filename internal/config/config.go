@@ -26,6 +26,10 @@ type Config struct {
 	// port is 0 the default stays empty: set Listen to the address that was bound and call WithDefaults again.
 	PublicURL string `toml:"public_url"`
 
+	// CountryDatabase is a file with the countries of addresses, in MaxMind's format (MMDB), for named locations that are
+	// countries. It is read again when it changes. None by default: then no country is known.
+	CountryDatabase string `toml:"country_database"`
+
 	DeviceRegistration DeviceRegistration `toml:"device_registration"`
 	TLS                TLS                `toml:"tls"`
 	MasterKey          MasterKey          `toml:"master_key"`

@@ -24,6 +24,7 @@ import (
 	"boundgate/internal/config"
 	"boundgate/internal/device"
 	"boundgate/internal/factor"
+	"boundgate/internal/geoip"
 	"boundgate/internal/inforce"
 	"boundgate/internal/logquery"
 	"boundgate/internal/logstore"
@@ -138,6 +139,13 @@ func (s *Server) wire(ctx context.Context) (http.Handler, error) {
 		Factors: s.db, Passkeys: passkeys, Clients: &clientauth.Verifier{URL: s.config.PublicURL}, Verifier: verifier,
 		Tokens: issuer, Nonces: nonces, Attempts: signin.NewAttempts(), Now: now, Log: s.log,
 		Observe: countOutcomes(metrics.Registry, "boundgate_sign_ins_total", "Sign-in requests by AADSTS code; 0 is success."),
+	}
+	if file := s.config.CountryDatabase; file != "" {
+		countries, err := geoip.Open(file, s.log)
+		if err != nil {
+			return nil, err
+		}
+		signIns.Countries = countries
 	}
 	registrar := &registration.Registrar{
 		Directory: s.db, Devices: s.db, Trail: s.db, Authority: &device.Authority{Secrets: s.db}, Now: now, Log: s.log,

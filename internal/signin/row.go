@@ -35,6 +35,9 @@ func (a *attempt) row(now time.Time, workspace string, decided error) *signinlog
 		r.ConditionalAccessStatus = string(policy.AccessNotApplied)
 	}
 	r.Facts = a.factsRecorded()
+	if country := a.facts.Country; country != "" && country != policy.UnknownCountry {
+		r.Location, r.LocationDetails = country, toJSON(map[string]string{"countryOrRegion": country})
+	}
 	r.ConditionalAccessAudiences = toJSON(audiencesOf(a.resource))
 	r.DeviceDetail = toJSON(a.deviceDetail())
 	r.CrossTenantAccessType = "none"
