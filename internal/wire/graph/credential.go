@@ -87,7 +87,7 @@ func (h *handler) federated(q *request) error {
 	for i, f := range a.Federated {
 		value[i] = federatedMembers(f)
 	}
-	return q.collection("applications/federatedIdentityCredentials", value, "")
+	return q.filtered("applications/federatedIdentityCredentials", value)
 }
 
 // addFederated takes Graph's members and, since this server fetches nothing, the issuer's keys.

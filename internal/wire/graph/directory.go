@@ -32,10 +32,10 @@ func (h *handler) organization(q *request) error {
 			verified = append(verified, members{"name": d.Name, "isInitial": d.Initial, "isDefault": d.Initial, "type": "Managed", "capabilities": ""})
 		}
 	}
-	return q.collection("organization", []members{{
+	return q.filtered("organization", []members{{
 		"id": t.ID, "displayName": t.DisplayName, "createdDateTime": stamp(t.CreatedAt), "tenantType": "AAD",
 		"verifiedDomains": verified, "workspaceId": workspace,
-	}}, "")
+	}})
 }
 
 // domains serves GET /domains.
@@ -44,7 +44,7 @@ func (h *handler) domains(q *request) error {
 	if err != nil {
 		return err
 	}
-	return q.collection("domains", domainMembers(t), "")
+	return q.filtered("domains", domainMembers(t))
 }
 
 func domainMembers(t directory.Tenant) []members {
@@ -223,7 +223,7 @@ func (h *handler) memberships(q *request, user string, transitive bool) error {
 	for _, r := range roles {
 		value = append(value, typed("directoryRole", roleMembers(r)))
 	}
-	return q.collection("directoryObjects", value, "")
+	return q.filtered("directoryObjects", value)
 }
 
 // typed marks an element of a list that holds several types.

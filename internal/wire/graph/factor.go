@@ -44,7 +44,7 @@ func (h *handler) methods(q *request) error {
 		value[i] = k.members(f)
 		value[i]["@odata.type"] = "#microsoft.graph." + k.resource
 	}
-	return q.collection("users/authentication/methods", value, "")
+	return q.filtered("users/authentication/methods", value)
 }
 
 func (h *handler) methodsOf(k methodKind) func(*request) error {
@@ -59,7 +59,7 @@ func (h *handler) methodsOf(k methodKind) func(*request) error {
 				value = append(value, k.members(f))
 			}
 		}
-		return q.collection("users/authentication/"+k.collection, value, "")
+		return q.filtered("users/authentication/"+k.collection, value)
 	}
 }
 

@@ -132,7 +132,15 @@ func routesOf(h *handler) []route {
 		{"GET", "/me/transitiveMemberOf", h.myTransitiveMemberOf, nil},
 		{"POST", "/me/revokeSignInSessions", h.revokeMySessions, nil},
 
-		{"GET", "/users", h.users, filterOnly},
+		{"GET", "/users/$count", counted(h.users), nil},
+		{"GET", "/groups/$count", counted(h.groups), nil},
+		{"GET", "/devices/$count", counted(h.devices), nil},
+		{"GET", "/applications/$count", counted(h.applications), nil},
+		{"GET", "/servicePrincipals/$count", counted(h.resources), nil},
+		{"GET", groups + "/members/$count", counted(h.members), nil},
+		{"GET", policies + "/$count", counted(h.policies), nil},
+
+		{"GET", "/users", h.users, nil},
 		{"POST", "/users", h.createUser, nil},
 		{"GET", users, h.user, nil},
 		{"PATCH", users, h.updateUser, nil},
@@ -148,7 +156,7 @@ func routesOf(h *handler) []route {
 		{"GET", users + "/memberOf", h.memberOf, nil},
 		{"GET", users + "/transitiveMemberOf", h.transitiveMemberOf, nil},
 
-		{"GET", "/groups", h.groups, filterOnly},
+		{"GET", "/groups", h.groups, nil},
 		{"POST", "/groups", h.createGroup, nil},
 		{"GET", groups, h.group, nil},
 		{"PATCH", groups, h.updateGroup, nil},
@@ -158,7 +166,7 @@ func routesOf(h *handler) []route {
 		{"DELETE", groups + "/members/{member}/$ref", h.removeMember, nil},
 
 		{"GET", "/directoryRoles", h.directoryRoles, nil},
-		{"GET", roles + "roleAssignments", h.roleAssignments, filterOnly},
+		{"GET", roles + "roleAssignments", h.roleAssignments, nil},
 		{"POST", roles + "roleAssignments", h.assignRole, nil},
 		{"DELETE", roles + "roleAssignments/{id}", h.unassignRole, nil},
 
@@ -166,7 +174,7 @@ func routesOf(h *handler) []route {
 		{"POST", "/subscribedSkus", h.addLicence, nil},
 		{"PATCH", "/subscribedSkus/{id}", h.changeLicence, nil},
 
-		{"GET", "/applications", h.applications, filterOnly},
+		{"GET", "/applications", h.applications, nil},
 		{"POST", "/applications", h.createApplication, nil},
 		{"GET", "/applications/{id}", h.application, nil},
 		{"GET", "/applications(appId={id})", h.application, nil},
@@ -182,11 +190,11 @@ func routesOf(h *handler) []route {
 		{"GET", "/applications/{id}/federatedIdentityCredentials", h.federated, nil},
 		{"POST", "/applications/{id}/federatedIdentityCredentials", h.addFederated, nil},
 		{"DELETE", "/applications/{id}/federatedIdentityCredentials/{credential}", h.removeFederated, nil},
-		{"GET", "/oauth2PermissionGrants", h.consents, filterOnly},
+		{"GET", "/oauth2PermissionGrants", h.consents, nil},
 		{"POST", "/oauth2PermissionGrants", h.grantConsent, nil},
 		{"DELETE", "/oauth2PermissionGrants/{id}", h.revokeConsent, nil},
 
-		{"GET", "/servicePrincipals", h.resources, filterOnly},
+		{"GET", "/servicePrincipals", h.resources, nil},
 		{"POST", "/servicePrincipals", h.createResource, nil},
 		{"GET", "/servicePrincipals/{id}", h.resource, nil},
 		{"GET", "/servicePrincipals(appId={id})", h.resource, nil},
@@ -195,7 +203,7 @@ func routesOf(h *handler) []route {
 		{"DELETE", "/servicePrincipals/{id}", h.deleteResource, nil},
 		{"DELETE", "/servicePrincipals(appId={id})", h.deleteResource, nil},
 
-		{"GET", "/devices", h.devices, filterOnly},
+		{"GET", "/devices", h.devices, nil},
 		{"POST", "/devices", h.createDevice, nil},
 		{"GET", "/devices/{id}", h.device, nil},
 		{"GET", "/devices(deviceId={deviceId})", h.device, nil},
@@ -204,39 +212,39 @@ func routesOf(h *handler) []route {
 		{"DELETE", "/devices/{id}", h.deleteDevice, nil},
 		{"DELETE", "/devices(deviceId={deviceId})", h.deleteDevice, nil},
 
-		{"GET", policies, h.policies, filterOnly},
+		{"GET", policies, h.policies, nil},
 		{"POST", policies, h.createPolicy, nil},
 		{"GET", policies + "/{id}", h.policy, nil},
 		{"PATCH", policies + "/{id}", h.updatePolicy, nil},
 		{"PUT", policies + "/{id}", h.replacePolicy, nil},
 		{"DELETE", policies + "/{id}", h.deletePolicy, nil},
 		// The address of before, which policy-as-code repositories still have.
-		{"GET", legacyPolicies, h.policies, filterOnly},
+		{"GET", legacyPolicies, h.policies, nil},
 		{"POST", legacyPolicies, h.createPolicy, nil},
 		{"GET", legacyPolicies + "/{id}", h.policy, nil},
 		{"PATCH", legacyPolicies + "/{id}", h.updatePolicy, nil},
 		{"PUT", legacyPolicies + "/{id}", h.replacePolicy, nil},
 		{"DELETE", legacyPolicies + "/{id}", h.deletePolicy, nil},
-		{"GET", "/identity/conditionalAccess/authenticationStrength/policies", h.strengths, filterOnly},
+		{"GET", "/identity/conditionalAccess/authenticationStrength/policies", h.strengths, nil},
 		{"GET", "/identity/conditionalAccess/authenticationStrength/policies/{id}", h.strength, nil},
-		{"GET", "/policies/authenticationStrengthPolicies", h.strengths, filterOnly},
+		{"GET", "/policies/authenticationStrengthPolicies", h.strengths, nil},
 		{"GET", "/policies/authenticationStrengthPolicies/{id}", h.strength, nil},
 
 		{"POST", "/identity/conditionalAccess/evaluate", h.evaluate, nil},
 		{"POST", "/boundgate/policies/replay", h.replay, nil},
 
-		{"GET", locations, h.locations(""), filterOnly},
+		{"GET", locations, h.locations(""), nil},
 		{"POST", locations, h.createLocation, nil},
-		{"GET", locations + "/microsoft.graph.ipNamedLocation", h.locations(policy.IPLocation), filterOnly},
-		{"GET", locations + "/graph.ipNamedLocation", h.locations(policy.IPLocation), filterOnly},
-		{"GET", locations + "/microsoft.graph.countryNamedLocation", h.locations(policy.CountryLocation), filterOnly},
-		{"GET", locations + "/graph.countryNamedLocation", h.locations(policy.CountryLocation), filterOnly},
+		{"GET", locations + "/microsoft.graph.ipNamedLocation", h.locations(policy.IPLocation), nil},
+		{"GET", locations + "/graph.ipNamedLocation", h.locations(policy.IPLocation), nil},
+		{"GET", locations + "/microsoft.graph.countryNamedLocation", h.locations(policy.CountryLocation), nil},
+		{"GET", locations + "/graph.countryNamedLocation", h.locations(policy.CountryLocation), nil},
 		{"GET", locations + "/{id}", h.location, nil},
 		{"PATCH", locations + "/{id}", h.updateLocation, nil},
 		{"PUT", locations + "/{id}", h.updateLocation, nil},
 		{"DELETE", locations + "/{id}", h.deleteLocation, nil},
 
-		{"GET", "/identity/conditionalAccess/templates", h.templates, filterOnly},
+		{"GET", "/identity/conditionalAccess/templates", h.templates, nil},
 		{"GET", "/identity/conditionalAccess/templates/{id}", h.template, nil},
 		{"POST", "/boundgate/policyTemplates/{id}/create", h.createFromTemplate, nil},
 		{"GET", "/boundgate/policyCompanions", h.companions, nil},
@@ -259,8 +267,6 @@ func routesOf(h *handler) []route {
 		{"POST", "/boundgate/signingKeys/replace", h.replaceSigningKeys, nil},
 	}
 }
-
-var filterOnly = []string{"$filter"}
 
 // ServeHTTP authenticates, finds the route, and turns a handler's error into Graph's envelope. Nothing else here does.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -286,7 +292,11 @@ func (h *handler) serve(q *request) error {
 		return err
 	}
 	q.vars = vars
-	if q.options, err = parseOptions(q.URL.RawQuery, found.options); err != nil {
+	takes := found.options
+	if takes == nil && q.Method == http.MethodGet {
+		takes = listOptions
+	}
+	if q.options, err = parseOptions(q.URL.RawQuery, takes); err != nil {
 		return err
 	}
 	return found.handle(q)

@@ -105,6 +105,16 @@ func (s *server) call(t *testing.T, as, method, target, body string) answer {
 	return a
 }
 
+// raw is call for answers that are no JSON.
+func (s *server) raw(t *testing.T, as, target string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	r.Header.Set("Authorization", "Bearer "+as)
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	return w
+}
+
 // at returns the value at a path of members and indices.
 func (a answer) at(path ...any) any {
 	var v any = a.body
@@ -219,8 +229,8 @@ func TestRefusals(t *testing.T) {
 		{"an unknown OData option", global, "GET", "/v1.0/users?$expand=manager", "", 400, "$expand"},
 		{"an OData option without its $", global, "GET", "/v1.0/users?search=x", "", 400, "search"},
 		{"an option given twice", global, "GET", "/v1.0/users?$filter=id%20eq%20'a'&$filter=id%20eq%20'b'", "", 400, "more than once"},
-		{"a filter on another property", global, "GET", "/v1.0/users?$filter=city%20eq%20'Helsinki'", "", 400, "city eq"},
-		{"a filter with another operator", global, "GET", "/v1.0/users?$filter=startswith(displayName,'a')", "", 400, "startswith"},
+		{"a filter on another property", global, "GET", "/v1.0/users?$filter=city%20eq%20'Helsinki'", "", 400, "city"},
+		{"a filter with another operator", global, "GET", "/v1.0/users?$filter=length(displayName)%20eq%201", "", 400, "length"},
 		{"an unknown member", global, "POST", "/v1.0/groups", `{"displayName":"G","colour":"red"}`, 400, "/colour"},
 		{"an unknown inner member", global, "PATCH", "/v1.0/users/" + id("mika"), `{"passwordProfile":{"passwort":"x"}}`, 400, "/passwordProfile/passwort"},
 		{"a member in the wrong case", global, "POST", "/v1.0/groups", `{"DisplayName":"G"}`, 400, "/DisplayName"},

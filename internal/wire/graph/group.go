@@ -92,7 +92,7 @@ func (h *handler) members(q *request) error {
 			value = append(value, typed("user", userMembers(m.User)))
 		}
 	}
-	return q.collection("directoryObjects", value, "")
+	return q.filtered("directoryObjects", value)
 }
 
 // addMember serves POST /groups/{id}/members/$ref. The reference names the member by the end of its address.

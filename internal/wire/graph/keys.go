@@ -22,7 +22,7 @@ func (h *handler) signingKeys(q *request) error {
 	if err != nil {
 		return err
 	}
-	return q.collection("boundgate/signingKeys", keyMembers(keys), "")
+	return q.filtered("boundgate/signingKeys", keyMembers(keys))
 }
 
 // replaceSigningKeys serves POST /boundgate/signingKeys/replace.

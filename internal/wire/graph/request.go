@@ -24,6 +24,7 @@ type request struct {
 	vars     map[string]string
 	options  map[string]string // query options by lower-case name with their $
 	caller   admin.Caller
+	counting bool // the request asks how many there are, and for none of them
 }
 
 // authenticate fills in the caller from the bearer token, RFC 6750 section 2.1.
@@ -71,8 +72,16 @@ func (q *request) noContent() error {
 // A members value is a JSON object under construction. encoding/json writes its members in the order of their names.
 type members map[string]any
 
-// entity sends one object with its context.
+// entity sends one object with its context. Of the query options it takes $select.
 func (q *request) entity(status int, fragment string, m members) error {
+	for name := range q.options {
+		if name != "$select" {
+			return badRequest("The query option %q is not supported here: this is no list.", name)
+		}
+	}
+	if err := q.selectMembers([]members{m}); err != nil {
+		return err
+	}
 	m["@odata.context"] = q.context(fragment + "/$entity")
 	return q.reply(status, m)
 }
@@ -93,40 +102,6 @@ func (q *request) collection(fragment string, value []members, next string) erro
 		m["@odata.nextLink"] = next
 	}
 	return q.reply(http.StatusOK, m)
-}
-
-// filtered sends those elements of a list that the $filter selects. fields says which members it may name.
-func (q *request) filtered(fragment string, value []members, fields ...string) error {
-	text, ok := q.options["$filter"]
-	if !ok {
-		return q.collection(fragment, value, "")
-	}
-	terms, err := parseFilter(text)
-	if err != nil {
-		return err
-	}
-	for _, t := range terms {
-		if t.op != "eq" || !contains(fields, t.path) {
-			return t.unsupported(fields)
-		}
-	}
-	kept := []members{}
-	for _, m := range value {
-		if selects(terms, m) {
-			kept = append(kept, m)
-		}
-	}
-	return q.collection(fragment, kept, "")
-}
-
-// selects reports whether all terms hold of an object. Texts compare without case, as in Graph.
-func selects(terms []term, m members) bool {
-	for _, t := range terms {
-		if !strings.EqualFold(fmt.Sprint(m[t.path]), t.value) {
-			return false
-		}
-	}
-	return true
 }
 
 func contains(list []string, s string) bool {

@@ -26,7 +26,7 @@ func (h *handler) directoryRoles(q *request) error {
 	slices.SortFunc(value, func(a, b members) int {
 		return cmp.Compare(a["displayName"].(string), b["displayName"].(string))
 	})
-	return q.collection("directoryRoles", value, "")
+	return q.filtered("directoryRoles", value)
 }
 
 func assignmentMembers(a directory.RoleAssignment) members {
@@ -108,7 +108,7 @@ func (h *handler) licences(q *request) error {
 	for i, l := range licences {
 		value[i] = licenceMembers(l)
 	}
-	return q.collection("subscribedSkus", value, "")
+	return q.filtered("subscribedSkus", value)
 }
 
 type prepaidUnits struct {

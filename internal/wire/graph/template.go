@@ -92,7 +92,7 @@ func (q *request) companions(list []admin.CompanionPolicy) error {
 	for i, c := range list {
 		value[i] = q.companionMembers(c)
 	}
-	return q.collection(companionsFragment, value, "")
+	return q.filtered(companionsFragment, value)
 }
 
 // createCompanions serves the creation of the companions that are missing; it answers with all of them.

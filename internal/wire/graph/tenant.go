@@ -47,7 +47,7 @@ func (h *handler) tenants(q *request) error {
 	for i, t := range tenants {
 		value[i] = tenantMembers(t, t.ID == q.caller.Tenant)
 	}
-	return q.collection("boundgate/tenants", value, "")
+	return q.filtered("boundgate/tenants", value)
 }
 
 func (h *handler) tenant(q *request) error {
