@@ -124,6 +124,8 @@ func routesOf(h *handler) []route {
 		tenants        = "/boundgate/tenants"
 	)
 	return []route{
+		{"POST", "/$batch", h.batch, nil},
+
 		{"GET", "/organization", h.organization, nil},
 		{"GET", "/domains", h.domains, nil},
 
