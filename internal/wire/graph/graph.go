@@ -252,9 +252,9 @@ func routesOf(h *handler) []route {
 		{"GET", "/boundgate/policyCompanions", h.companions, nil},
 		{"POST", "/boundgate/policyCompanions/createMissing", h.createCompanions, nil},
 
-		{"GET", "/auditLogs/signIns", h.signIns, []string{"$filter", "$top", "$skiptoken"}},
+		{"GET", "/auditLogs/signIns", h.signIns, logOptions},
 		{"GET", "/auditLogs/signIns/{id}", h.signIn, nil},
-		{"GET", "/auditLogs/directoryAudits", h.directoryAudits, []string{"$filter", "$top", "$skiptoken"}},
+		{"GET", "/auditLogs/directoryAudits", h.directoryAudits, logOptions},
 
 		{"GET", tenants, h.tenants, nil},
 		{"POST", tenants, h.createTenant, nil},

@@ -123,3 +123,21 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		t.Errorf("a list's option on one object: %d %s", a.status, a.text)
 	}
 }
+
+// Logs come the newest first, and with the members that are asked for.
+func TestOptionsOfLogs(t *testing.T) {
+	s := newServer(t)
+	s.signIns.rows = append(s.signIns.rows, signInRow("r1", true))
+	a := s.call(t, global, "GET", "/v1.0/auditLogs/signIns"+query("$orderby", "createdDateTime desc", "$select", "userPrincipalName"), "")
+	if a.status != http.StatusOK || a.at("value", 0, "userPrincipalName") == nil || a.at("value", 0, "status") != nil {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+	for _, options := range []string{query("$orderby", "createdDateTime"), query("$orderby", "userPrincipalName desc"), query("$select", "colour"), query("$search", `"a:b"`)} {
+		if a := s.call(t, global, "GET", "/v1.0/auditLogs/signIns"+options, ""); a.status != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", options, a.status, a.text)
+		}
+	}
+	if a := s.call(t, global, "GET", "/v1.0/auditLogs/directoryAudits"+query("$orderby", "activityDateTime desc"), ""); a.status != http.StatusOK {
+		t.Errorf("audit: %d %s", a.status, a.text)
+	}
+}

@@ -125,6 +125,9 @@ func (h *handler) signIns(q *request) error {
 	if err := admin.Authorize(q.caller, admin.ReadSignIns); err != nil {
 		return err
 	}
+	if err := q.newestFirst("createdDateTime"); err != nil {
+		return err
+	}
 	query, err := q.signInQuery()
 	if err != nil {
 		return err
@@ -152,6 +155,20 @@ func (h *handler) signIn(q *request) error {
 		return directory.ErrNotFound
 	}
 	return q.entity(http.StatusOK, "auditLogs/signIns", signInMembers(&rows[0], q.beta()))
+}
+
+// logOptions are the query options of lists that come from a log.
+var logOptions = []string{"$filter", "$select", "$orderby", "$top", "$skiptoken"}
+
+// newestFirst refuses any other order than the one that logs come in.
+func (q *request) newestFirst(member string) error {
+	text, ok := q.options["$orderby"]
+	if words := strings.Fields(text); ok && (len(words) != 2 || words[0] != member || words[1] != "desc") {
+		e := badRequest("The order %q is not supported here.", clipped(text))
+		e.remedy = "Logs come as " + member + " desc."
+		return e
+	}
+	return nil
 }
 
 // nextPage returns the address of what follows the page: this request's, with the continuation.
@@ -261,7 +278,10 @@ func appliedPolicies(text string, beta bool) []members {
 // directoryAudits serves the directory audit log, newest first, narrowed by activityDateTime alone.
 func (h *handler) directoryAudits(q *request) error {
 	query := audit.Query{After: q.options["$skiptoken"]}
-	var err error
+	err := q.newestFirst("activityDateTime")
+	if err != nil {
+		return err
+	}
 	if query.Limit, err = q.top(maxTop); err != nil {
 		return err
 	}

@@ -94,10 +94,10 @@ func (q *request) created(fragment, path string, m members) error {
 
 // collection sends a list. next is the address of the next page, "" for none.
 func (q *request) collection(fragment string, value []members, next string) error {
-	if value == nil {
-		value = []members{}
+	if err := q.selectMembers(value); err != nil {
+		return err
 	}
-	m := members{"@odata.context": q.context(fragment), "value": value}
+	m := members{"@odata.context": q.context(fragment), "value": list(value)}
 	if next != "" {
 		m["@odata.nextLink"] = next
 	}
