@@ -134,6 +134,32 @@ func (s *Service) Members(ctx context.Context, c Caller, key string) ([]Member, 
 	return members, nil
 }
 
+// TransitiveMembers returns the members of a group and of the groups within it, each once.
+func (s *Service) TransitiveMembers(ctx context.Context, c Caller, key string) ([]Member, error) {
+	next := []string{key}
+	seen := map[directory.ObjectID]bool{}
+	var all []Member
+	for len(next) > 0 {
+		direct, err := s.Members(ctx, c, next[0])
+		if err != nil {
+			return nil, err
+		}
+		next = next[1:]
+		for _, m := range direct {
+			if seen[m.ID()] {
+				continue
+			}
+			seen[m.ID()] = true
+			all = append(all, m)
+			if m.Kind == directory.GroupMember {
+				next = append(next, string(m.Group.ID))
+			}
+		}
+	}
+	sortMembers(all)
+	return all, nil
+}
+
 // AddMember puts a user or a group of the tenant into a group. Adding a member again changes nothing.
 func (s *Service) AddMember(ctx context.Context, c Caller, group, member string) error {
 	defer s.oneAtATime()()

@@ -2,6 +2,8 @@ package graph
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"boundgate/internal/admin"
@@ -209,6 +211,60 @@ func (h *handler) myMemberOf(q *request) error { return h.memberships(q, string(
 func (h *handler) myTransitiveMemberOf(q *request) error {
 	return h.memberships(q, string(q.caller.User), true)
 }
+
+// maxAsked bounds the groups that one call asks about, as Graph does.
+const maxAsked = 20
+
+// checkMemberGroups says to which of some groups a user belongs, through others too.
+func (h *handler) checkMemberGroups(user func(*request) string) func(*request) error {
+	return func(q *request) error {
+		var body struct {
+			GroupIDs []string `json:"groupIds"`
+		}
+		if err := q.read(&body); err != nil {
+			return err
+		}
+		if len(body.GroupIDs) == 0 || len(body.GroupIDs) > maxAsked {
+			return badRequest("/groupIds: name 1 to %d groups.", maxAsked)
+		}
+		groups, _, err := h.Admin.MemberOf(q.Context(), q.caller, user(q), true)
+		if err != nil {
+			return err
+		}
+		found := []string{}
+		for _, g := range groups {
+			if slices.ContainsFunc(body.GroupIDs, func(id string) bool { return strings.EqualFold(id, string(g.ID)) }) {
+				found = append(found, string(g.ID))
+			}
+		}
+		return q.reply(http.StatusOK, members{"@odata.context": q.context("Collection(Edm.String)"), "value": found})
+	}
+}
+
+// getMemberGroups lists the groups that a user belongs to, through others too, by their ids.
+func (h *handler) getMemberGroups(user func(*request) string) func(*request) error {
+	return func(q *request) error {
+		var body struct {
+			SecurityEnabledOnly bool `json:"securityEnabledOnly"` // all groups here are
+		}
+		if err := q.read(&body); err != nil {
+			return err
+		}
+		groups, _, err := h.Admin.MemberOf(q.Context(), q.caller, user(q), true)
+		if err != nil {
+			return err
+		}
+		ids := []string{}
+		for _, g := range groups {
+			ids = append(ids, string(g.ID))
+		}
+		return q.reply(http.StatusOK, members{"@odata.context": q.context("Collection(Edm.String)"), "value": ids})
+	}
+}
+
+// theUser and theCaller are the user whom a path is about.
+func theUser(q *request) string   { return q.vars["id"] }
+func theCaller(q *request) string { return string(q.caller.User) }
 
 // memberships serves the groups and directory roles of a user.
 func (h *handler) memberships(q *request, user string, transitive bool) error {

@@ -164,6 +164,11 @@ func routesOf(h *handler) []route {
 		{"PATCH", groups, h.updateGroup, nil},
 		{"DELETE", groups, h.deleteGroup, nil},
 		{"GET", groups + "/members", h.members, nil},
+		{"GET", groups + "/transitiveMembers", h.transitiveMembers, nil},
+		{"POST", users + "/checkMemberGroups", h.checkMemberGroups(theUser), nil},
+		{"POST", users + "/getMemberGroups", h.getMemberGroups(theUser), nil},
+		{"POST", "/me/checkMemberGroups", h.checkMemberGroups(theCaller), nil},
+		{"POST", "/me/getMemberGroups", h.getMemberGroups(theCaller), nil},
 		{"POST", groups + "/members/$ref", h.addMember, nil},
 		{"DELETE", groups + "/members/{member}/$ref", h.removeMember, nil},
 

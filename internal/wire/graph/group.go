@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"boundgate/internal/admin"
 	"boundgate/internal/directory"
 )
 
@@ -84,6 +85,18 @@ func (h *handler) members(q *request) error {
 	if err != nil {
 		return err
 	}
+	return q.memberList(list)
+}
+
+func (h *handler) transitiveMembers(q *request) error {
+	list, err := h.Admin.TransitiveMembers(q.Context(), q.caller, q.vars["id"])
+	if err != nil {
+		return err
+	}
+	return q.memberList(list)
+}
+
+func (q *request) memberList(list []admin.Member) error {
 	value := []members{}
 	for _, m := range list {
 		if m.Kind == directory.GroupMember {
