@@ -57,7 +57,7 @@ func New(version string, streams Streams) *cobra.Command {
 	root.AddCommand(
 		a.loginCommand(), a.logoutCommand(), a.whoamiCommand(),
 		a.tenantCommands(), a.userCommands(), a.groupCommands(), a.roleCommands(), a.licenceCommands(),
-		a.appCommands(), a.resourceCommands(), a.deviceCommands(), a.policyCommands(),
+		a.appCommands(), a.resourceCommands(), a.deviceCommands(), a.policyCommands(), a.locationCommands(),
 		a.signInCommands(), a.queryCommand(), a.auditCommands(), a.doctorCommand(), a.keysCommands(),
 	)
 	return root

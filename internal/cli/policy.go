@@ -49,7 +49,7 @@ func stateWord(state string) string {
 func (a *app) policyCommands() *cobra.Command {
 	cmd := group("policy", "Conditional Access policies", `  boundgate policy template token-protection --group Pilot --exclude-group 'Break glass' | boundgate policy create -f -
   boundgate policy state 'TP01 - Token protection - Windows native apps' on`)
-	cmd.AddCommand(a.policyList(), a.policyShow(), a.policyCreate(), a.policyUpdate(), a.policyState(), a.policyDelete(), a.policyLint(), a.policyImpact(), a.policyTemplates(), a.policyCompanions(),
+	cmd.AddCommand(a.policyList(), a.policyShow(), a.policyCreate(), a.policyUpdate(), a.policyState(), a.policyDelete(), a.policyLint(), a.policyWhatIf(), a.policyImpact(), a.policyTemplates(), a.policyCompanions(),
 		a.policyExport(), a.policyImport(), a.policyDiff(), a.policyApply())
 	return cmd
 }
